@@ -1,0 +1,1 @@
+"""What a multimodal sample is: named arrays and explicit presence masks."""

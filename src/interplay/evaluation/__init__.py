@@ -1,0 +1,1 @@
+"""Metrics, missing-modality evaluation and comparisons."""

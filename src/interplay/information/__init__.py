@@ -1,0 +1,1 @@
+"""Exact information theory on discrete joint distributions. Imports nothing from the package."""
