@@ -1,1 +1,43 @@
-"""One learning method a file."""
+"""One learning method a file. Being in ``__all__`` is the registration."""
+
+import inspect
+from typing import Any
+
+from interplay.methods._base import Batch, Loss, Method, Output, Stage
+from interplay.methods.dmil import DMIL
+from interplay.methods.ensemble import Ensemble
+from interplay.methods.joint import Joint
+from interplay.methods.unimodal import Unimodal
+
+__all__ = ["DMIL", "Batch", "Ensemble", "Joint", "Loss", "Method", "Output", "Stage", "Unimodal", "make", "names"]
+
+
+def _classes() -> dict[str, type[Method]]:
+    found = (globals()[name] for name in __all__)
+    return {
+        c.__name__.lower(): c
+        for c in found
+        if inspect.isclass(c) and issubclass(c, Method) and not inspect.isabstract(c)
+    }
+
+
+def names() -> list[str]:
+    """Names that ``method=`` and ``--method`` take.
+
+    >>> "joint" in names()
+    True
+    """
+    return sorted(_classes())
+
+
+def make(method: "str | Method", **params: Any) -> Method:
+    """A fresh, unbuilt method by name or from a configured one.
+
+    Raises:
+        ValueError: for an unknown name, with those that exist.
+    """
+    if isinstance(method, Method):
+        return type(method)(**{**method.get_params(), **params})
+    if method not in _classes():
+        raise ValueError(f"unknown method {method!r}; choose one of {', '.join(names())}")
+    return _classes()[method](**params)

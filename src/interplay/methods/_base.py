@@ -1,0 +1,246 @@
+"""What a method is: the contract between a learning method, the training loop and the estimators."""
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor, nn
+
+from interplay.nn import ByName
+
+REDUNDANCY = "redundancy"
+SYNERGY = "synergy"
+
+
+def unique(modality: str) -> str:
+    """Name of the part that only ``modality`` carries."""
+    return f"unique:{modality}"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows of a multimodal data set as tensors; values under a false mask and padding are zero.
+
+    Attributes:
+        modalities: name to ``(B, ...)`` float tensor, before standardisation.
+        present: name to bool ``(B,)``, for every modality.
+        lengths: name to int ``(B,)``, for sequences that have them.
+        target: class codes ``(B,)`` or None.
+    """
+
+    modalities: Mapping[str, Tensor]
+    present: Mapping[str, Tensor]
+    lengths: Mapping[str, Tensor] = field(default_factory=dict)
+    target: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(next(iter(self.present.values())))
+
+    def __getitem__(self, rows: Tensor | slice) -> "Batch":
+        def pick(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+            return {name: tensor[rows] for name, tensor in tensors.items()}
+
+        target = None if self.target is None else self.target[rows]
+        return Batch(pick(self.modalities), pick(self.present), pick(self.lengths), target)
+
+    def chunks(self, size: int) -> Iterator["Batch"]:
+        """Consecutive slices of at most ``size`` rows."""
+        return (self[start : start + size] for start in range(0, len(self), size))
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same rows on ``device``."""
+
+        def move(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+            return {name: tensor.to(device) for name, tensor in tensors.items()}
+
+        target = None if self.target is None else self.target.to(device)
+        return replace(
+            self,
+            modalities=move(self.modalities),
+            present=move(self.present),
+            lengths=move(self.lengths),
+            target=target,
+        )
+
+
+@dataclass
+class Output:
+    """What a forward pass gives.
+
+    Attributes:
+        logits: fused logits ``(B, K)``; their softmax is the prediction.
+        unimodal: logits by modality, where the method has them.
+        components: logits by part (``redundancy``, ``unique:<modality>``, ``synergy``), where the method has them.
+        gate: weight ``(B,)`` by part, for the same parts.
+        latents: whatever the loss needs besides.
+    """
+
+    logits: Tensor
+    unimodal: dict[str, Tensor] = field(default_factory=dict)
+    components: dict[str, Tensor] = field(default_factory=dict)
+    gate: dict[str, Tensor] = field(default_factory=dict)
+    latents: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Loss:
+    """A scalar to minimise and the named parts it is made of, all in nats."""
+
+    total: Tensor
+    parts: dict[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stretch of training with its own optimiser.
+
+    Attributes:
+        name: shown in the progress bar and in ``history_``.
+        epochs: the most epochs it may take; early stopping may end it sooner.
+        learning_rate: its own rate; None takes the estimator's.
+        frozen: attribute names of the sub-modules that get no gradient and stay in evaluation mode.
+        optimizer: ``"adamw"`` or ``"sgd"`` (momentum 0.9, weight decay 1e-4).
+        plateau: (factor, patience) of a learning-rate reduction when the validation loss stalls, or None.
+        select: what chooses the best epoch: ``"loss"`` (validation cross-entropy) or ``"accuracy"``.
+    """
+
+    name: str
+    epochs: int
+    learning_rate: float | None = None
+    frozen: tuple[str, ...] = ()
+    optimizer: str = "adamw"
+    plateau: tuple[float, int] | None = None
+    select: str = "loss"
+
+
+class Method(nn.Module, ABC):
+    """Base of all methods: parameters at construction, network parts in :meth:`build`.
+
+    A subclass sets the class attributes, takes its parameters as keyword arguments and stores each under its own name
+    (scikit-learn's convention, so ``clone`` and ``set_params`` work), and implements :meth:`build_parts`,
+    :meth:`forward` and :meth:`loss`.
+    """
+
+    tasks: ClassVar[tuple[str, ...]] = ("classification",)
+    min_modalities: ClassVar[int] = 2
+    max_modalities: ClassVar[int | None] = None
+    learns_from_gaps: ClassVar[bool] = True
+
+    log_prior: Tensor
+    encoders: ByName
+    stage_name: str | None = None
+
+    @classmethod
+    def _parameter_names(cls) -> list[str]:
+        return [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Parameters by name, as scikit-learn expects."""
+        return {name: getattr(self, name) for name in self._parameter_names()}
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters by name.
+
+        Raises:
+            ValueError: for a name that is not a parameter.
+        """
+        for name, value in params.items():
+            if name not in self._parameter_names():
+                raise ValueError(
+                    f"{type(self).__name__} has no parameter {name!r}; it has {self._parameter_names()}"
+                )
+            setattr(self, name, value)
+        return self
+
+    def check(self, names: tuple[str, ...], task: str) -> None:
+        """Refuse tasks and numbers of modalities that the method does not support.
+
+        Raises:
+            ValueError: naming what was expected, found, and an alternative.
+        """
+        title = type(self).__name__
+        if task not in self.tasks:
+            raise ValueError(f"{title} supports {' and '.join(self.tasks)}, not {task}")
+        if len(names) < self.min_modalities:
+            raise ValueError(
+                f"{title} needs at least {self.min_modalities} modalities, found {len(names)}: {list(names)}; "
+                "use method='unimodal' for one"
+            )
+        if self.max_modalities is not None and len(names) > self.max_modalities:
+            raise ValueError(
+                f"{title} takes at most {self.max_modalities} modalities, found {len(names)}: {list(names)}; "
+                "use method='joint' or 'ensemble', or choose modalities with dataset.select([...])"
+            )
+
+    def build(self, encoders: Mapping[str, nn.Module], prior: Tensor) -> None:
+        """Create the network.
+
+        Args:
+            encoders: one module a modality, ``(B, ...) -> (B, out_features)``.
+            prior: class probabilities ``(K,)`` of the training part.
+        """
+        self.encoders = ByName(encoders)
+        self.register_buffer("log_prior", prior.clamp_min(1e-12).log().float())
+        widths = {name: int(encoder.out_features) for name, encoder in encoders.items()}  # type: ignore[arg-type]
+        self.build_parts(widths, len(prior))
+
+    @abstractmethod
+    def build_parts(self, widths: Mapping[str, int], n_classes: int) -> None:
+        """Create everything behind the encoders; ``widths`` is their output width by modality."""
+
+    @abstractmethod
+    def forward(self, batch: Batch) -> Output:
+        """Map a batch to its output."""
+
+    @abstractmethod
+    def loss(self, output: Output, batch: Batch, stage: Stage) -> Loss:
+        """What the stage minimises on a batch with targets."""
+
+    def stages(self, max_epochs: int) -> list[Stage]:
+        """The stages of training; most methods have one."""
+        return [Stage("fit", max_epochs)]
+
+    def begin_stage(self, stage: Stage) -> None:
+        """Hook before a stage's first epoch; remembers its name for methods whose forward pass differs by stage."""
+        self.stage_name = stage.name
+
+    def after_backward(self, output: Output, batch: Batch, stage: Stage) -> None:
+        """Hook for gradient modulation, between the backward pass and the optimiser's step."""
+
+    def after_fit(self, output: Output, batch: Batch) -> None:
+        """Hook called once, with the best weights, on the whole validation part in evaluation mode."""
+
+    def encode(self, batch: Batch) -> dict[str, Tensor]:
+        """Embeddings ``(B, width)`` by modality; rows of an absent modality hold the encoding of zeros."""
+        return {
+            name: encoder(batch.modalities[name], batch.lengths[name])
+            if name in batch.lengths
+            else encoder(batch.modalities[name])
+            for name, encoder in self.encoders.items()
+        }
+
+    def with_prior(self, logits: Tensor, available: Tensor) -> Tensor:
+        """Logits where ``available`` ``(B,)`` is true, the log class prior elsewhere."""
+        return torch.where(available[:, None], logits, self.log_prior)
+
+
+def any_present(batch: Batch) -> Tensor:
+    """Bool ``(B,)``: at least one modality is there."""
+    return torch.stack(list(batch.present.values())).any(0)
+
+
+def all_present(batch: Batch) -> Tensor:
+    """Bool ``(B,)``: every modality is there."""
+    return torch.stack(list(batch.present.values())).all(0)
+
+
+def cross_entropy(logits: Tensor, target: Tensor | None, where: Tensor | None = None) -> Tensor:
+    """Mean cross-entropy in nats over the rows of a boolean mask (all rows if None); 0 where no row is left."""
+    assert target is not None, "a loss needs targets"
+    if where is None:
+        return nn.functional.cross_entropy(logits, target)
+    losses = nn.functional.cross_entropy(logits, target, reduction="none")
+    return (losses * where).sum() / where.sum().clamp(min=1)

@@ -1,0 +1,90 @@
+"""Small parts shared by the methods."""
+
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor, nn
+
+
+class ByName(nn.Module):
+    """Modules by modality name.
+
+    ``nn.ModuleDict`` refuses names such as ``"rna.seq"`` or ``"keys"``; users may call a modality anything.
+    """
+
+    def __init__(self, modules: Mapping[str, nn.Module]) -> None:
+        super().__init__()
+        self.names = tuple(modules)
+        self.parts = nn.ModuleList(modules.values())
+
+    def __getitem__(self, name: str) -> nn.Module:
+        return self.parts[self.names.index(name)]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def items(self) -> Iterator[tuple[str, nn.Module]]:
+        """Pairs of name and module, in the given order."""
+        return zip(self.names, self.parts, strict=True)
+
+
+class Standardize(nn.Module):
+    """Subtract the training mean and divide by the training standard deviation.
+
+    Vectors ``(n, d)`` are scaled per feature, sequences ``(n, L, d)`` per feature over valid steps, images with one
+    mean and one scale. A feature that never varies is only centred.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, mean: Tensor, scale: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("mean", mean)
+        self.register_buffer("scale", scale)
+
+    @classmethod
+    def fit(cls, x: Tensor, valid: Tensor, *, image: bool = False) -> "Standardize":
+        """Estimate from the rows (and steps) of ``x`` where ``valid`` is true; ``valid`` is ``(n,)`` or ``(n, L)``."""
+        values = x[valid].double()
+        over = tuple(range(values.ndim)) if image else tuple(range(values.ndim - 1))
+        if not len(values):
+            width = () if image else x.shape[-1:]
+            return cls(torch.zeros(width), torch.ones(width))
+        mean = values.mean(over)
+        scale = (values - mean).square().mean(over).sqrt()
+        # Rounding leaves a constant feature with a tiny spread; dividing by it would blow up other values.
+        flat = scale <= 1e-6 * (mean.abs() + 1e-12)
+        return cls(mean.float(), torch.where(flat, 1.0, scale).float())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Standardise ``x``."""
+        return (x - self.mean) / self.scale
+
+
+class GaussianHead(nn.Module):
+    """Linear map to the mean and log-variance of a diagonal Gaussian, log-variance clamped to ``[-limit, limit]``."""
+
+    def __init__(self, in_features: int, out_features: int, limit: float | None = 6.0) -> None:
+        super().__init__()
+        self.linear = nn.Linear(in_features, 2 * out_features)
+        self.limit = limit
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and log-variance, each ``(B, out_features)``."""
+        mean, log_variance = self.linear(x).chunk(2, -1)
+        if self.limit is not None:
+            log_variance = log_variance.clamp(-self.limit, self.limit)
+        return mean, log_variance
+
+
+def sample_gaussian(posterior: tuple[Tensor, Tensor]) -> Tensor:
+    """One reparameterised draw from a diagonal Gaussian given as (mean, log-variance)."""
+    mean, log_variance = posterior
+    return mean + torch.exp(log_variance / 2) * torch.randn_like(mean)
+
+
+def bottleneck_decoder(in_features: int, out_features: int) -> nn.Sequential:
+    """Decoder with half of ``out_features`` as hidden width."""
+    hidden = max(1, out_features // 2)
+    return nn.Sequential(nn.Linear(in_features, hidden), nn.ReLU(), nn.Linear(hidden, out_features))

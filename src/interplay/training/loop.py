@@ -1,0 +1,226 @@
+"""The one training loop: stages, early stopping and best-epoch selection on PyTorch Lightning."""
+
+import copy
+import logging
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from interplay.methods import Batch, Method, Output, Stage
+from interplay.training.progress import StageProgress
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train; the same for every method.
+
+    Attributes:
+        max_epochs: the most epochs over all stages.
+        batch_size: rows a step.
+        learning_rate: of stages that name none.
+        weight_decay: of AdamW.
+        patience: epochs without improvement on the validation part before a stage ends.
+        gradient_clip: largest gradient norm.
+        device: a torch device, or "auto" for the first accelerator, else the CPU.
+        log_parts: keep every named part of the loss, not only the totals, in the history (costs a copy a step).
+        progress: show a bar on standard error.
+    """
+
+    max_epochs: int = 100
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-2
+    patience: int = 15
+    gradient_clip: float = 1.0
+    device: str = "auto"
+    log_parts: bool = False
+    progress: bool = False
+
+
+@dataclass
+class History:
+    """One record an epoch: stage, epoch, training loss, validation loss and accuracy, and named parts if asked."""
+
+    records: list[dict[str, Any]] = field(default_factory=list)
+    best_epochs: dict[str, int] = field(default_factory=dict)
+
+
+class Batches:
+    """Shuffled slices of tensors in memory; a new order every epoch from its own generator."""
+
+    def __init__(self, data: Batch, size: int, generator: torch.Generator) -> None:
+        self.data, self.size, self.generator = data, size, generator
+
+    def __len__(self) -> int:
+        return -(-len(self.data) // self.size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        order = torch.randperm(len(self.data), generator=self.generator)
+        for rows in order.split(self.size):
+            yield self.data[rows.to(next(iter(self.data.present.values())).device)]
+
+
+class StageModule(pl.LightningModule):
+    """Adapter between a method's stage and Lightning; selection by a deep copy of the best state."""
+
+    def __init__(self, method: Method, stage: Stage, validation: Batch, settings: Settings) -> None:
+        super().__init__()
+        self.method, self.stage, self.validation, self.settings = method, stage, validation, settings
+        self.best_score, self.best_epoch = (float("inf"), float("inf")), -1
+        self.best_state: dict[str, Tensor] = {}
+        self.records: list[dict[str, Any]] = []
+        self._output: tuple[Output, Batch] | None = None
+        self._losses: list[Tensor] = []
+        self._parts: dict[str, list[Tensor]] = {}
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """AdamW or SGD on what is not frozen."""
+        weights = [p for p in self.method.parameters() if p.requires_grad]
+        rate = self.stage.learning_rate or self.settings.learning_rate
+        if self.stage.optimizer == "sgd":
+            optimizer: torch.optim.Optimizer = torch.optim.SGD(weights, rate, momentum=0.9, weight_decay=1e-4)
+        else:
+            optimizer = torch.optim.AdamW(weights, rate, weight_decay=self.settings.weight_decay)
+        if self.stage.plateau is not None:
+            factor, patience = self.stage.plateau
+            self._plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
+                optimizer, factor=factor, patience=patience
+            )
+        return optimizer
+
+    def on_train_epoch_start(self) -> None:
+        """Training mode for all but the frozen parts."""
+        self.method.train()
+        for name in self.stage.frozen:
+            self.method.get_submodule(name).eval()
+        self._losses, self._parts = [], {}
+
+    def training_step(self, batch: Batch, _: int) -> Tensor:
+        """Loss of one batch."""
+        output = self.method(batch)
+        loss = self.method.loss(output, batch, self.stage)
+        self._output = (output, batch)
+        self._losses.append(loss.total.detach())
+        if self.settings.log_parts:
+            for name, value in loss.parts.items():
+                self._parts.setdefault(name, []).append(value.detach())
+        return loss.total
+
+    def on_after_backward(self) -> None:
+        """Let the method see its gradients before the step."""
+        assert self._output is not None
+        self.method.after_backward(*self._output, self.stage)
+
+    def on_train_epoch_end(self) -> None:
+        """Score the validation part, keep the best weights, stop when patience is spent."""
+        output = evaluate(self.method, self.validation, self.settings.batch_size)
+        target = self.validation.target
+        assert target is not None
+        loss = float(torch.nn.functional.cross_entropy(output.logits, target))
+        accuracy = float((output.logits.argmax(-1) == target).float().mean())
+        record = {
+            "stage": self.stage.name,
+            "epoch": self.current_epoch,
+            "loss": float(torch.stack(self._losses).mean()),
+            "validation_loss": loss,
+            "validation_accuracy": accuracy,
+        }
+        record |= {name: float(torch.stack(values).mean()) for name, values in self._parts.items()}
+        self.records.append(record)
+        if self.stage.plateau is not None:
+            self._plateau.step(loss)
+        score = (loss, -accuracy) if self.stage.select == "loss" else (-accuracy, loss)
+        if score < self.best_score:
+            self.best_score, self.best_epoch = score, self.current_epoch
+            self.best_state = copy.deepcopy(self.method.state_dict())
+        elif self.current_epoch - self.best_epoch >= self.settings.patience:
+            self.trainer.should_stop = True
+
+
+@torch.no_grad()
+def evaluate(method: Method, data: Batch, batch_size: int) -> Output:
+    """Outputs for all rows, in evaluation mode, computed in chunks; latents are dropped."""
+    method.eval()
+    outputs = [method(chunk) for chunk in data.chunks(max(batch_size, 1024))]
+
+    def join(field_name: str) -> dict[str, Tensor]:
+        parts = [getattr(output, field_name) for output in outputs]
+        return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+
+    logits = torch.cat([output.logits for output in outputs])
+    return Output(logits, join("unimodal"), join("components"), join("gate"))
+
+
+def train(method: Method, training: Batch, validation: Batch, settings: Settings, seed: int) -> History:
+    """Run all stages of a built method and leave it with the best weights, in evaluation mode.
+
+    The best epoch of each stage (by ``stage.select`` on the validation part) is handed to the next one.
+
+    Args:
+        method: a built method, changed in place.
+        training: rows to learn from.
+        validation: rows that choose epochs; never trained on.
+        settings: see :class:`Settings`.
+        seed: of the batch order; dropout and sampling follow torch's global state.
+    """
+    history = History()
+    generator = torch.Generator().manual_seed(seed)
+    for stage in method.stages(settings.max_epochs):
+        module = _run_stage(method, stage, Batches(training, settings.batch_size, generator), validation, settings)
+        if not module.best_state:
+            raise RuntimeError(
+                f"stage {stage.name!r} never reached a finite validation loss; lower learning_rate "
+                f"(now {stage.learning_rate or settings.learning_rate}) or check the data"
+            )
+        method.load_state_dict(module.best_state)
+        history.records += module.records
+        history.best_epochs[stage.name] = module.best_epoch
+    output = evaluate(method, validation, settings.batch_size)
+    method.after_fit(output, validation)
+    return history
+
+
+def _run_stage(
+    method: Method, stage: Stage, batches: Batches, validation: Batch, settings: Settings
+) -> StageModule:
+    method.begin_stage(stage)
+    method.train()
+    frozen = [p for name in stage.frozen for p in method.get_submodule(name).parameters()]
+    for parameter in frozen:
+        parameter.requires_grad_(False)
+    module = StageModule(method, stage, validation, settings)
+    device = batches.data.present[next(iter(batches.data.present))].device
+    callbacks: list[pl.Callback] = [StageProgress(stage)] if settings.progress else []
+    with warnings.catch_warnings():
+        # Lightning: advice on loader workers (batches are slices of tensors in memory) and its own use of an old torch name.
+        warnings.filterwarnings("ignore", message=".*(does not have many workers|LeafSpec|treespec).*")
+        trainer = pl.Trainer(
+            max_epochs=stage.epochs,
+            accelerator="cpu" if device.type == "cpu" else device.type,
+            devices=1,
+            gradient_clip_val=settings.gradient_clip,
+            callbacks=callbacks,
+            logger=False,
+            enable_checkpointing=False,
+            enable_model_summary=False,
+            enable_progress_bar=False,
+            inference_mode=False,
+        )
+        trainer.fit(module, batches)
+    for parameter in frozen:
+        parameter.requires_grad_(True)
+    return module
+
+
+def quiet_lightning() -> None:
+    """Lightning announces devices and advice at INFO level; a library stays silent."""
+    for name in ("pytorch_lightning", "pytorch_lightning.utilities.rank_zero", "pytorch_lightning.accelerators.cuda"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+quiet_lightning()
