@@ -13,10 +13,11 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from interplay import methods
-from interplay._explain import explanation
 from interplay.data import MultimodalDataset, as_dataset, check_target
+from interplay.estimators import persistence
+from interplay.estimators.explanation import explanation
 from interplay.methods import Batch, Method, Output
-from interplay.nn import Standardize, build_encoder, default_encoder
+from interplay.nn import MaskedEncoder, Standardize, build_encoder, default_encoder, valid_steps
 from interplay.training import History, Settings, evaluate, to_batch, train
 
 EncoderChoice = str | nn.Module
@@ -96,7 +97,7 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):
         self.random_state = random_state
         self.progress = progress
 
-    def fit(self, X: Data, y: Any = None, *, validation: Data | None = None) -> Self:  # noqa: D417
+    def fit(self, X: Data, y: Any = None, *, validation: Data | None = None) -> Self:
         """Train on a data set.
 
         Args:
@@ -115,7 +116,7 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):
         self.classes_ = dataset.classes
         self.class_names_ = list(dataset.class_names or map(str, dataset.classes.tolist()))
         self.modality_names_ = dataset.names
-        self.shapes_ = {name: tuple(x.shape[1:]) for name, x in dataset.modalities.items()}
+        self.shapes_ = {name: x.shape[1:] or (1,) for name, x in dataset.modalities.items()}
         self.n_features_in_ = int(sum(np.prod(shape) for shape in self.shapes_.values()))
         device = _device(self.device)
         # Own random streams: training neither reads nor moves the caller's torch state.
@@ -164,10 +165,8 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):
 
     def save(self, folder: Any) -> None:
         """Write ``model.safetensors`` and ``config.json`` into a folder; an interrupted save keeps the old model."""
-        from interplay._persistence import save
-
         check_is_fitted(self, "method_")
-        save(self, folder)
+        persistence.save(self, folder)
 
     @classmethod
     def load(cls, folder: Any, *, encoders: Mapping[str, nn.Module] | None = None) -> Self:
@@ -177,9 +176,7 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):
             folder: the model's folder.
             encoders: the modules that were given to ``fit``, where they were not interplay's own.
         """
-        from interplay._persistence import load
-
-        return load(cls, folder, encoders)
+        return persistence.load(cls, folder, encoders)
 
     def _check_parameters(self) -> None:
         for name in ("max_epochs", "batch_size", "width", "patience"):
@@ -215,7 +212,8 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):
         return dataset, held_out
 
     def _codes(self, dataset: MultimodalDataset) -> NDArray[np.int64]:
-        return np.searchsorted(self.classes_, dataset.target).astype(np.int64)
+        # Not dataset.codes: a part of the data may lack a class.
+        return np.searchsorted(self.classes_, dataset.classes).astype(np.int64)[dataset.codes]
 
     def _build(self, batch: Batch) -> Method:
         method = methods.make(self.method)
@@ -223,10 +221,10 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):
         chosen = self._encoder_choices()
         encoders: dict[str, nn.Module] = {}
         for name, choice in chosen.items():
-            image = choice == "conv"
-            scale = Standardize.fit(batch.modalities[name], _valid(batch, name, image), image=image)
             module = choice if isinstance(choice, nn.Module) else self._named_encoder(name, choice)
-            encoders[name] = ScaledEncoder(scale, module, name)
+            x, present = batch.modalities[name], batch.present[name]
+            scale = Standardize.fit(x, valid_steps(x, present, batch.lengths.get(name)), image=choice == "conv")
+            encoders[name] = MaskedEncoder(scale, module, name)
         assert batch.target is not None
         counts = torch.bincount(batch.target, minlength=len(self.classes_))
         method.build(encoders, counts / counts.sum())
@@ -253,57 +251,22 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self, "method_")
         dataset = self._conform(X)
         device = next(self.method_.parameters()).device
-        return evaluate(self.method_, to_batch(dataset).to(device), self.batch_size), dataset
+        return evaluate(self.method_, to_batch(dataset, shapes=self.shapes_).to(device), self.batch_size), dataset
 
     def _conform(self, X: Data) -> MultimodalDataset:
-        """The data with the model's modalities in the model's order, None filled in, shapes checked."""
-        dataset = as_dataset(X, shapes=self.shapes_)
-        unknown, lacking = set(dataset.names) - set(self.shapes_), set(self.shapes_) - set(dataset.names)
-        if unknown or lacking:
-            raise ValueError(
-                f"the model knows the modalities {list(self.shapes_)}, found {list(dataset.names)}; rename them, and give "
-                "None for a modality that is absent"
-            )
+        """The data with the model's modalities in the model's order; shapes are checked where anything is present."""
+        dataset = as_dataset(X, names=self.modality_names_)
         for name, shape in self.shapes_.items():
-            found = dataset.modalities[name].shape[1:]
-            if found != shape:
-                raise ValueError(f"modality {name!r}: the model was trained on shape {shape} a sample, found {found}")
-        return dataset.select(self.modality_names_)
+            found = dataset.modalities[name].shape[1:] or (1,)
+            if found != shape and dataset.present[name].any():
+                raise ValueError(
+                    f"modality {name!r}: expected samples of shape {shape}, as in training, found {found}; "
+                    "prepare the data as for training, or give None if the modality is absent"
+                )
+        return dataset
 
     def _probabilities(self, output: Output) -> NDArray[np.float64]:
         return output.logits.double().softmax(-1).cpu().numpy()
-
-
-class ScaledEncoder(nn.Module):
-    """Standardisation, then the encoder; the two are one part so that a model carries its preprocessing."""
-
-    def __init__(self, scale: Standardize, encoder: nn.Module, name: str) -> None:
-        super().__init__()
-        width = getattr(encoder, "out_features", None)
-        if not isinstance(width, int):
-            raise ValueError(
-                f"encoder of modality {name!r} needs an integer attribute out_features (its output width), "
-                f"found {width!r} on {type(encoder).__name__}"
-            )
-        self.scale, self.encoder, self.out_features = scale, encoder, width
-        self.takes_lengths = bool(getattr(encoder, "takes_lengths", False))
-
-    def forward(self, x: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
-        """Encode ``(B, ...)`` as ``(B, out_features)``."""
-        x = self.scale(x)
-        if lengths is None:
-            return self.encoder(x)
-        valid = torch.arange(x.shape[1], device=x.device) < lengths[:, None]
-        x = x * valid.reshape(*valid.shape, *[1] * (x.ndim - 2))
-        return self.encoder(x, lengths) if self.takes_lengths else self.encoder(x)
-
-
-def _valid(batch: Batch, name: str, image: bool) -> torch.Tensor:
-    present = batch.present[name]
-    if name not in batch.lengths or image:
-        return present
-    steps = torch.arange(batch.modalities[name].shape[1]) < batch.lengths[name][:, None]
-    return steps & present[:, None]
 
 
 def _device(name: str) -> torch.device:
