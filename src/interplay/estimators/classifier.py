@@ -282,6 +282,6 @@ def _device(name: str) -> torch.device:
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).split("\n", 1)[0]
         raise ValueError(
-            f"device {name!r} cannot be used ({reason}); use 'auto', 'cpu' or an accelerator here"
+            f"device {name!r} cannot be used ({reason}); use 'auto' or 'cpu'"
         ) from None
     return device
