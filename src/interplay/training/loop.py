@@ -4,7 +4,7 @@ import copy
 import logging
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytorch_lightning as pl
@@ -101,6 +101,7 @@ class StageModule(pl.LightningModule):
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
         """Loss of one batch."""
+        batch = self.method.augment(batch)
         output = self.method(batch)
         loss = self.method.loss(output, batch, self.stage)
         self._output = (output, batch)
@@ -118,6 +119,7 @@ class StageModule(pl.LightningModule):
     def on_train_epoch_end(self) -> None:
         """Score the validation part, keep the best weights, stop when patience is spent."""
         output = evaluate(self.method, self.validation, self.settings.batch_size)
+        self.method.after_epoch(output, self.validation)
         target = self.validation.target
         assert target is not None
         loss = float(torch.nn.functional.cross_entropy(output.logits, target))
@@ -169,8 +171,14 @@ def train(method: Method, training: Batch, validation: Batch, settings: Settings
     """
     history = History()
     generator = torch.Generator().manual_seed(seed)
+    quiet = replace(settings, progress=False)
+
+    def fit(other: Method, rows: Batch, held_out: Batch) -> None:
+        train(other, rows, held_out, quiet, seed)
+
+    training = method.prepare(training, fit)
     for stage in method.stages(settings.max_epochs):
-        module = _run_stage(method, stage, Batches(training, settings.batch_size, generator), validation, settings)
+        module = _run_stage(method, stage, training, validation, settings, generator)
         if not module.best_state:
             raise RuntimeError(
                 f"stage {stage.name!r} never reached a finite validation loss; lower learning_rate "
@@ -184,8 +192,13 @@ def train(method: Method, training: Batch, validation: Batch, settings: Settings
     return history
 
 
-def _run_stage(method: Method, stage: Stage, batches: Batches, validation: Batch, settings: Settings) -> StageModule:
+def _run_stage(
+    method: Method, stage: Stage, training: Batch, validation: Batch, settings: Settings, generator: torch.Generator
+) -> StageModule:
     method.begin_stage(stage)
+    if "encoders" in stage.frozen:
+        training, validation = method.cache_encodings(training), method.cache_encodings(validation)
+    batches = Batches(training, settings.batch_size, generator)
     method.train()
     frozen = [p for name in stage.frozen for p in method.get_submodule(name).parameters()]
     for parameter in frozen:
