@@ -118,6 +118,7 @@ class Stage:
         optimizer: ``"adamw"`` or ``"sgd"`` (momentum 0.9, weight decay 1e-4).
         plateau: (factor, patience) of a learning-rate reduction when the validation loss stalls, or None.
         select: what chooses the best epoch: ``"loss"`` (validation cross-entropy) or ``"accuracy"``.
+        patience: epochs without improvement before the stage ends; None takes the estimator's.
     """
 
     name: str
@@ -127,6 +128,7 @@ class Stage:
     optimizer: str = "adamw"
     plateau: tuple[float, int] | None = None
     select: str = "loss"
+    patience: int | None = None
 
 
 Fit = Callable[["Method", Batch, Batch], None]

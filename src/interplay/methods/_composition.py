@@ -51,7 +51,7 @@ class PosteriorTowers(UnimodalHeads):
         super().build(copy.deepcopy(dict(encoders)), prior)
         self.joint_encoders = ByName(copy.deepcopy(dict(encoders)))
         width = sum(int(encoder.out_features) for encoder in encoders.values())  # type: ignore[arg-type]
-        hidden = max(64, len(prior))
+        hidden = max(256, len(prior))
         self.joint = nn.Sequential(nn.GELU(), nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, len(prior)))
         self.best: dict[str, tuple[float, Tensor]] = {}
 
@@ -68,6 +68,10 @@ class PosteriorTowers(UnimodalHeads):
         """Sum of the cross-entropies of all classifiers."""
         unimodal = super().loss(output, batch, stage)
         return Loss(unimodal.total + cross_entropy(output.logits, batch.target), unimodal.parts)
+
+    def stages(self, max_epochs: int) -> list[Stage]:
+        """One stage that ends soon: only the best epoch of each classifier counts."""
+        return [Stage("fit", max_epochs, patience=6)]
 
     def after_epoch(self, output: Output, batch: Batch) -> None:
         """Keep each classifier's posteriors of the epoch where its own validation loss is lowest."""

@@ -58,7 +58,8 @@ def _supervision(method: "DMIL", output: Output, batch: Batch, w: Weights) -> It
     right = -log_p.gather(1, batch.target[:, None])[:, 0]
     prior = method.log_prior
     blind = (prior.exp() * (prior - log_p)).sum(-1)
-    yield w.synergy, SYNERGY, _mean_over(rows, share * right + (1 - share) * blind)
+    yield w.synergy, SYNERGY, _mean_over(rows * share, right)
+    yield w.synergy, "blindness", _mean_over(rows * (1 - share), blind)
 
 
 def _intra_level(method: "DMIL", output: Output, batch: Batch, w: Weights) -> Iterator[Term]:
@@ -90,7 +91,7 @@ def _consistency_level(method: "DMIL", output: Output, batch: Batch, w: Weights)
 
 
 def _mean_over(rows: Tensor, values: Tensor) -> Tensor:
-    """Mean over the rows of a mask; 0 where no row is left."""
+    """Weighted mean over rows; 0 where no weight is left."""
     return (values * rows).sum() / rows.sum().clamp(min=1)
 
 

@@ -33,6 +33,7 @@ from interplay.nn import (
 
 LEVELS = ("both", "intra", "consistency")
 FIRST_LEVEL = ("encoders", "embed", "relevant", "irrelevant", "decoder", "heads")
+SILENCE = 0.05
 CHOICES = {"preset": PRESETS, "levels": LEVELS}
 
 
@@ -157,8 +158,8 @@ class DMIL(Method):
             self.shared_single = per_modality(lambda _: posterior(e))
             self.unique = per_modality(lambda _: posterior(e))
             self.consistency_decoder = per_modality(lambda _: bottleneck_decoder(2 * e, e))
-        linear = nn.Linear((len(names) + 1) * e, e if self.published else 4 * e)
-        self.fusion = linear if self.published else nn.Sequential(linear, nn.GELU(), nn.Linear(4 * e, e))
+        linear = nn.Linear((len(names) + 1) * e, e if self.published else 8 * e)
+        self.fusion = linear if self.published else nn.Sequential(linear, nn.GELU(), nn.Linear(8 * e, e))
         self.component_heads = ByName({part: nn.Linear(e, n_classes) for part in self.parts})
         inputs = 2 * len(names) if self.supervised else len(self.parts)
         self.gate = nn.Sequential(nn.Linear(inputs * e, e), nn.ReLU(), nn.Linear(e, len(self.parts)))
@@ -175,9 +176,9 @@ class DMIL(Method):
                 Stage("consistency", consistency, 1e-3, frozen, plateau=(0.1, 1), **sgd),
                 Stage("joint", rest, 1e-5, plateau=(0.1, 10), **sgd),
             ]
-        intra, consistency = max(1, 2 * max_epochs // 7), max(1, max_epochs // 7)
+        intra, consistency = max(1, 3 * max_epochs // 7), max(1, max_epochs // 7)
         return [
-            Stage("intra", intra),
+            Stage("intra", intra, select="accuracy"),
             Stage("consistency", consistency, frozen=frozen),
             Stage("joint", max(1, max_epochs - intra - consistency)),
         ]
@@ -200,6 +201,8 @@ class DMIL(Method):
             latents |= self._consistency(latents, batch)
         unimodal = {name: self.with_prior(self.heads[name](m), batch.present[name]) for name, m in latents["m"].items()}
         components = self._components(latents)
+        if self.supervised and not self.training:
+            components[SYNERGY] = self._silence(components[SYNERGY])
         gate = self._gate(latents, batch)
         if self.stage_name == "intra":
             fused = self._first_logits(unimodal, components[SYNERGY], batch)
@@ -256,6 +259,15 @@ class DMIL(Method):
         added = torch.stack([logits.log_softmax(-1) - self.log_prior for logits in unimodal.values()]) * present
         surplus = (synergy.log_softmax(-1) - self.log_prior) * _several(batch)[:, None]
         return self.log_prior + added.sum(0) + surplus
+
+    def _silence(self, synergy: Tensor) -> Tensor:
+        """Exactly the class prior where synergy says almost nothing: a divergence below 5 % of the class entropy.
+
+        Blindness is learned only up to traces, and the arg-max of a trace is a confident-looking answer.
+        """
+        log_p, prior = synergy.log_softmax(-1), self.log_prior
+        said = (log_p.exp() * (log_p - prior)).sum(-1, keepdim=True)
+        return torch.where(said > SILENCE * -(prior.exp() * prior).sum(), synergy, prior)
 
     def _posteriors(self, heads: ByName, inputs: Mapping[str, Tensor], batch: Batch) -> dict[str, Posterior]:
         """Posterior by modality; the standard normal prior where the modality is absent."""
