@@ -210,7 +210,7 @@ def test_null_rows_of_a_foreign_parquet_are_absent(tmp_path):
     assert dataset.present["face"].tolist() == [True, False, True]
     np.testing.assert_array_equal(dataset.modalities["audio"][1:], audio[1:])
     frame.assign(**{"face.1": [None, None, 3.0]}).to_parquet(path)
-    with pytest.raises(ValueError, match="modality 'face'.*1 rows.*row 0"):
+    with pytest.raises(ValueError, match=r"modality 'face'.*1 rows.*row 0"):
         load(path, target="y")
 
 
