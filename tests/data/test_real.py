@@ -36,11 +36,11 @@ def test_real_data_are_taken_split_and_filed(real_data, tmp_path, name):
 
 def test_a_modality_that_really_is_missing_must_be_declared(real_data):
     sample = real_data("breast_tcga")
-    with pytest.raises(ValueError, match="modality 'protein'.*70 rows with NaN"):
+    with pytest.raises(ValueError, match=r"modality 'protein'.*70 rows with NaN"):
         MultimodalDataset(sample.modalities, sample.target)
 
 
 def test_text_is_refused_with_the_way_out(real_data):
     sample = real_data("twitter_sarcasm")
-    with pytest.raises(ValueError, match="modality 'text'.*encode text first"):
+    with pytest.raises(ValueError, match=r"modality 'text'.*encode text first"):
         MultimodalDataset(sample.modalities, sample.target)
