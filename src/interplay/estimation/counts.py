@@ -4,9 +4,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import digamma, gammaln
+from scipy.special import digamma
 
-__all__ = ["CORRECTED_ENTROPIES", "corrected_entropy", "corrected_information", "count_table", "pairwise_maximum_entropy"]
+__all__ = [
+    "CORRECTED_ENTROPIES",
+    "corrected_entropy",
+    "corrected_information",
+    "count_table",
+    "pairwise_maximum_entropy",
+]
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -74,8 +80,8 @@ def pairwise_maximum_entropy(table: ArrayLike, *, tolerance: float = 1e-7, max_s
     """Return the joint of largest entropy that has the pairwise tables of ``table``; shape ``(K1, K2, k)``, sums to 1.
 
     It is log-linear in the pairs (no interaction of third order), found by iterative proportional fitting. Zeros of the
-    pairwise tables stay zero. Where the solution has further zeros, fitting only crawls towards them: this is a model to
-    draw tables from, which needs no more than ``tolerance``; the bounds have their exact twin.
+    pairwise tables stay zero. Where the solution has further zeros, fitting only crawls towards them: this is a model
+    to draw tables from, which needs no more than ``tolerance``.
 
     >>> exclusive_or = np.array([[[1, 0], [0, 1]], [[0, 1], [1, 0]]])
     >>> pairwise_maximum_entropy(exclusive_or).ravel()

@@ -1,7 +1,7 @@
 """The "discrete" estimator: partitions fitted on one part of the rows, tables counted on the other."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +19,7 @@ from interplay.information.decomposition import decompose
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Coded", "discretise", "measure_discrete", "part_names"]
+__all__ = ["Coded", "discretise", "measure_discrete", "method_of", "part_names"]
 
 Codes = NDArray[np.int64]
 
@@ -51,7 +51,8 @@ def part_names(names: tuple[str, str]) -> tuple[str, ...]:
     return ("redundancy", f"unique:{names[0]}", f"unique:{names[1]}", "synergy", "total")
 
 
-def _method(dataset: MultimodalDataset, name: str, discretiser: str | Mapping[str, str]) -> str:
+def method_of(dataset: MultimodalDataset, name: str, discretiser: str | Mapping[str, str]) -> str:
+    """Return which discretiser a modality gets; "codes" where it is used as it stands."""
     chosen = discretiser if isinstance(discretiser, str) else discretiser.get(name, "auto")
     x, present = dataset.modalities[name], dataset.present[name]
     if chosen == "auto":
@@ -62,8 +63,8 @@ def _method(dataset: MultimodalDataset, name: str, discretiser: str | Mapping[st
         one_column = x.dtype.kind in "iub" and int(np.prod(x.shape[1:])) == 1
         if not one_column or len(np.unique(x[present])) > _MAX_CODES:
             raise ValueError(
-                f"modality {name!r}: discretiser 'codes' expects one column of integers with at most {_MAX_CODES} values, "
-                f"found {x.dtype} of shape {x.shape[1:]} a sample; use 'kmeans' or 'quantile'."
+                f"modality {name!r}: discretiser 'codes' expects one column of integers with at most {_MAX_CODES} "
+                f"values, found {x.dtype} of shape {x.shape[1:]} a sample; use 'kmeans' or 'quantile'."
             )
     return chosen
 
@@ -87,16 +88,16 @@ def discretise(
     dataset: MultimodalDataset, y: Codes, groups: Codes | None, settings: Settings, seed: int, n_bins: int | None
 ) -> Coded:
     """Give every row a code in each modality; the partitions are fitted on rows that will not be counted."""
-    methods = {name: _method(dataset, name, settings.discretiser) for name in dataset.names}
+    methods = {name: method_of(dataset, name, settings.discretiser) for name in dataset.names}
     fitted = any(method != "codes" for method in methods.values())
     n, counted = len(dataset), np.ones(len(dataset), dtype=bool)
     if fitted:
         share = _FIT_SHARE[any(method in SUPERVISED for method in methods.values())]
         counted = ~_rows_to_fit(y, groups, share, np.random.default_rng([seed, 0]))
-        if not counted.any() or any(m in SUPERVISED for m in methods.values()) and len(np.unique(y[~counted])) < 2:
+        if not counted.any() or (any(m in SUPERVISED for m in methods.values()) and len(np.unique(y[~counted])) < 2):
             raise ValueError(
-                "no rows (or one class only) are left on one side of the split into rows to fit a partition on and rows to "
-                f"count: {n} rows" + ("" if groups is None else f" in {groups.max() + 1} groups") + "; "
+                "no rows (or one class only) are left on one side of the split into rows to fit a partition on and "
+                f"rows to count: {n} rows" + ("" if groups is None else f" in {groups.max() + 1} groups") + "; "
                 "give more rows or groups, or codes of your own."
             )
     own = {name: np.unique(rows_of(dataset, name)[:, 0]).size for name, method in methods.items() if method == "codes"}
@@ -161,7 +162,7 @@ def measure_discrete(
 def _withhold(
     found: TableEstimate, table: NDArray[np.int64], redundancy: str
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], list[str]]:
-    """Replace by NaN what has fewer samples than cells: synergy and total by the joint's, the rest by the pairs' tables."""
+    """Replace by NaN what has fewer samples than cells: of the joint, for R and U of the table with the target."""
     n, (first, second, k) = int(table.sum()), table.shape
     estimate, intervals, warnings = found.estimate.copy(), found.intervals.copy(), []
     needs_joint = [3, 4] if redundancy in NON_NEGATIVE else [0, 1, 2, 3, 4]
@@ -173,13 +174,13 @@ def _withhold(
             estimate[columns], intervals[columns] = np.nan, np.nan
             parts = ", ".join(PARTS[c].partition(":")[0] for c in columns if c != 2)
             warnings.append(
-                f"{parts} withheld: {n} samples for {cells} cells ({what}) cannot carry an estimate; the p-values still hold. "
-                "Use fewer bins or more samples."
+                f"{parts} withheld: {n} samples for {cells} cells ({what}) cannot carry an estimate; the p-values "
+                "still hold. Use fewer bins or more samples."
             )
     if not warnings and n < 2 * table.size:
         warnings.append(
-            f"{n} samples for {table.size} cells ({first} x {second} x {k}): below two a cell, intervals of the synergy "
-            "may be too narrow."
+            f"{n} samples for {table.size} cells ({first} x {second} x {k}): below two a cell, intervals of the "
+            "synergy may be too narrow."
         )
     return estimate, intervals, warnings
 
@@ -191,6 +192,7 @@ def _sensitivity(
     import pandas as pd
 
     largest = max(coded.sizes.values()) if settings.n_bins is None else settings.n_bins
+    parts_names = part_names((dataset.names[0], dataset.names[1]))
     records = []
     for n_bins in sorted({max(2, largest // 2), largest, min(20, largest + largest // 2)}):
         for repeat in range(3):
@@ -202,7 +204,7 @@ def _sensitivity(
             plugin, exact = parts_of(np.stack([table / table.sum(), model]), settings.redundancy)
             drawn = parts_of(draw(np.random.default_rng([settings.seed, n_bins, repeat]), 20), settings.redundancy)
             parts = correct(table, plugin, drawn.mean(axis=0) - exact, settings.correction)
-            records.append({"n_bins": n_bins, "repeat": repeat, **dict(zip(part_names(dataset.names), parts, strict=True))})
+            records.append({"n_bins": n_bins, "repeat": repeat, **dict(zip(parts_names, parts, strict=True))})
     return pd.DataFrame.from_records(records)
 
 
@@ -223,7 +225,3 @@ def _samples(
     frame = pd.DataFrame(dict(zip(part_names(names), columns, strict=True)), index=pd.Index(ids, name="id"))
     frame["counted"] = coded.counted
     return frame
-
-
-Estimator = Callable[[MultimodalDataset, Codes, "Codes | None", Settings, Track], Measurement]
-_ = replace

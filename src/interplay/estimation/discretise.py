@@ -24,13 +24,21 @@ MAX_BINS = 20
 _MAX_COMPONENTS = 10
 
 
-def choose_n_bins(n_samples: int, n_classes: int) -> int:
-    """Return the largest K from 2 to 20 with ``n >= 2 K^2 k``: two samples a cell of a ``(K, K, k)`` table.
+def choose_n_bins(n_samples: int, n_classes: int, *, known: tuple[int, ...] = (), n_modalities: int = 2) -> int:
+    """Return the largest K from 2 to 20 that leaves two samples a cell: ``n >= 2 K^2 k`` for a ``(K, K, k)`` table.
+
+    Args:
+        n_samples: rows counted.
+        n_classes: k.
+        known: numbers of codes of the modalities that need no bins.
+        n_modalities: all modalities of the table.
 
     >>> [choose_n_bins(n, 2) for n in (10, 200, 1800, 10**6)]
     [2, 7, 20, 20]
     """
-    return int(np.clip(np.sqrt(n_samples / (2 * n_classes)), 2, MAX_BINS))
+    free = max(n_modalities - len(known), 1)
+    cells = n_samples / (2 * n_classes * np.prod(known, dtype=float))
+    return int(np.clip(cells ** (1 / free) + 1e-9, 2, MAX_BINS))
 
 
 def rows_of(dataset: MultimodalDataset, name: str) -> Features:

@@ -21,8 +21,8 @@ _MEANING = {
 class Measurement:
     """What two modalities tell about the target, in bits. Printing it gives the plain words.
 
-    With three or more modalities the four parts are NaN, and `pairs`, `rest`, `total_correlation` and `o_information` are
-    filled instead.
+    With three or more modalities the four parts are NaN, and `pairs`, `rest`, `total_correlation` and `o_information`
+    are filled instead.
 
     Attributes:
         names: modalities measured.
@@ -85,8 +85,13 @@ class Measurement:
         return {"redundancy": self.redundancy, **unique, "synergy": self.synergy, "total": self.total}
 
     def distinguishable(self, part: str = "synergy") -> bool:
-        """Whether a part is significant at the level ``1 - confidence``."""
-        return self.p_values[part] <= 1 - self.confidence + 1e-12
+        """Whether a part is told from none: p at most ``1 - confidence``, and 0 outside its interval where it has one.
+
+        Both, since shuffled targets test whether the target is related at all: where the modalities do tell something,
+        a unique part of zero scatters more than that.
+        """
+        low = self.intervals[part][0]
+        return self.p_values[part] <= 1 - self.confidence + 1e-12 and not low <= 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain numbers, strings, lists and dicts; NaN becomes None, `samples` is left out."""
@@ -122,7 +127,9 @@ class Measurement:
             kind, _, name = part.partition(":")
             reading = _MEANING[kind].format(name) if self.distinguishable(part) else "not distinguishable from none"
             lines.append(f"  {part:<{width}} {number} {ends}  p = {p:.3f}  {reading}")
-        lines.append(f"Intervals at {self.confidence:.0%}; p of synergy against a joint without it, others: shuffled targets.")
+        lines.append(
+            f"Intervals at {self.confidence:.0%}; p of synergy against a joint without it, others: shuffled targets."
+        )
         return lines
 
     def _pairs_table(self) -> list[str]:

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from interplay.estimation.counts import CORRECTED_ENTROPIES, corrected_information, pairwise_maximum_entropy
-from interplay.estimation.resample import Track, bootstrap, decompose_tables, from_model, parts_of, shuffled
+from interplay.estimation.resample import Draw, Track, bootstrap, decompose_tables, from_model, parts_of, shuffled
+from interplay.estimation.settings import Settings
 from interplay.information.broja import solve
 
 __all__ = ["CORRECTIONS", "NON_NEGATIVE", "TableEstimate", "correct", "estimate_table", "synergy_free"]
@@ -74,8 +75,8 @@ def synergy_free(table: NDArray[Any], model: Array) -> Array:
     """Return a joint without synergy (up to sampling noise) that has the table's p(x1, y) and p(x2, y).
 
     Without synergy the joint is its own pairwise maximum-entropy model, so that model is the null wherever its synergy
-    (the least that the pairwise tables allow) is within noise. Where it is not (AND), it is mixed with the optimal coupling of
-    the convex programme, which has none: since synergy is convex on joints with the same two tables, the mixture
+    (the least that the pairwise tables allow) is within noise. Where it is not (AND), it is mixed with the optimal coupling
+    of the convex programme, which has none: since synergy is convex on joints with the same two tables, the mixture
     ``(1 - w) coupling + w model`` has at most ``w S(model)``, and ``w`` keeps that within noise. The
     coupling alone would be too sparse: its tables have too little spurious synergy and everything looks significant.
     """
@@ -91,31 +92,23 @@ def synergy_free(table: NDArray[Any], model: Array) -> Array:
 
 
 def estimate_table(
-    table: NDArray[Any],
-    cells: Codes,
-    groups: Codes | None,
-    *,
-    redundancy: str,
-    correction: str,
-    n_bootstrap: int,
-    n_permutations: int,
-    confidence: float,
-    seed: np.random.SeedSequence,
-    n_jobs: int | None,
-    track: Track,
+    table: NDArray[Any], cells: Codes, groups: Codes | None, *, settings: Settings, track: Track
 ) -> TableEstimate:
     """Estimate from counts ``(K1, K2, k)``; ``cells`` ``(n,)`` is each row's flat index in the table."""
     n, k = int(table.sum()), table.shape[-1]
-    seeds = seed.spawn(4)
+    seeds = np.random.SeedSequence(settings.seed).spawn(4)
+    redundancy, n_bootstrap, n_permutations = settings.redundancy, settings.n_bootstrap, settings.n_permutations
 
-    def run(draw: Any, size: int, which: int) -> Array:
-        return decompose_tables(draw, size, redundancy=redundancy, seed=seeds[which], n_jobs=n_jobs, track=track)
+    def run(draw: Draw, size: int, which: int) -> Array:
+        return decompose_tables(
+            draw, size, redundancy=redundancy, seed=seeds[which], n_jobs=settings.n_jobs, track=track
+        )
 
     plugin = parts_of(table[None], redundancy)[0]
     model = pairwise_maximum_entropy(table)
     under_model = run(from_model(model, n), n_bootstrap, 0)
     bias = under_model.mean(axis=0) - parts_of(model[None], redundancy)[0]
-    corrected = correct(table, plugin, bias, correction)
+    corrected = correct(table, plugin, bias, settings.correction)
     deviation = run(bootstrap(table, cells, groups), n_bootstrap, 1).std(axis=0, ddof=1)
     without = run(from_model(synergy_free(table, model), n), n_permutations, 2)
     unrelated = run(shuffled(cells // k, cells % k, groups, table.shape), n_permutations, 3)
@@ -123,7 +116,7 @@ def estimate_table(
     null[:, 3] = without[:, 3]
 
     estimate = _project(corrected) if redundancy in NON_NEGATIVE else corrected
-    reach = norm.ppf(0.5 + confidence / 2) * deviation
+    reach = norm.ppf(0.5 + settings.confidence / 2) * deviation
     low, high = corrected - reach, corrected + reach
     if redundancy in NON_NEGATIVE:
         low, high = np.maximum(low, 0.0), np.maximum(high, 0.0)

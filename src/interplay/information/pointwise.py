@@ -58,9 +58,7 @@ def pointwise_range(
     """
     p = check_joint(joint, ndim=3, normalize=normalize)
     face = dual_face(p, solve(p, tolerance=tolerance))
-    low, high = (
-        pointwise_parts(p, pointwise_redundancy(p[None], dual[None])[0]) for dual in extremes(face, p > 0)
-    )
+    low, high = (pointwise_parts(p, pointwise_redundancy(p[None], dual[None])[0]) for dual in extremes(face, p > 0))
     # Redundancy and synergy fall as a + b grows, the unique parts grow.
     return (
         Pointwise(redundancy=high["redundancy"], unique=low["unique"], synergy=high["synergy"]),

@@ -54,7 +54,5 @@ def pointwise_redundancy(joints: Array, dual: Array) -> Array:
     """``log2 p(y|x1) p(y|x2) / p(y) - (a + b)`` from a + b in nats, ``(B, K1, K2, k)``; NaN where the joint is zero."""
     with np.errstate(divide="ignore", invalid="ignore"):
         label = np.log2(marginal(joints, (), target=True))
-        value = (
-            pointwise_information(joints, (0,)) + pointwise_information(joints, (1,)) + label - dual / np.log(2)
-        )
+        value = pointwise_information(joints, (0,)) + pointwise_information(joints, (1,)) + label - dual / np.log(2)
     return np.where(joints > 0, value, np.nan)

@@ -54,18 +54,10 @@ def _ccs(joint: Array, sources: Sources, tolerance: float) -> tuple[float, float
 
     with np.errstate(divide="ignore", invalid="ignore"):
         local_terms = {
-            chosen: local(chosen)
-            for size in range(1, len(sources) + 1)
-            for chosen in combinations(sources, size)
+            chosen: local(chosen) for size in range(1, len(sources) + 1) for chosen in combinations(sources, size)
         }
         common = sum((-1) ** (len(chosen) + 1) * term for chosen, term in local_terms.items())
-        signs = np.stack(
-            [
-                _sign(term)
-                for chosen, term in local_terms.items()
-                if len(chosen) in (1, len(sources))
-            ]
-        )
+        signs = np.stack([_sign(term) for chosen, term in local_terms.items() if len(chosen) in (1, len(sources))])
         counts = (model > 0) & (signs == _sign(np.asarray(common))).all(axis=0)
     return float((model[counts] * np.asarray(common)[counts]).sum()), gap, model
 

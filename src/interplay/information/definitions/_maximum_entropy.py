@@ -13,9 +13,7 @@ from interplay.information.definitions._redundancy import Array
 _MAX_STEPS = 200
 
 
-def fit(
-    table: Array, groups: Sequence[NDArray[np.int_]], *, tolerance: float
-) -> tuple[Array, float]:
+def fit(table: Array, groups: Sequence[NDArray[np.int_]], *, tolerance: float) -> tuple[Array, float]:
     """Maximise entropy over tables with the row sums and the grouped column sums of the given one.
 
     The solution is log-linear on the cells that some feasible table occupies. These are found first by one linear

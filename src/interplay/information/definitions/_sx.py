@@ -28,6 +28,4 @@ def sx(joints: Array, sources: Sources, *, tolerance: float, details: bool) -> R
         posterior = _probability_of_any(joints, sources, target=True) / _probability_of_any(
             joints, sources, target=False
         )
-        return closed_form(
-            joints, np.log2(posterior) - np.log2(marginal(joints, (), target=True)), details=details
-        )
+        return closed_form(joints, np.log2(posterior) - np.log2(marginal(joints, (), target=True)), details=details)
