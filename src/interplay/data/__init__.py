@@ -1,1 +1,6 @@
 """What a multimodal sample is: named arrays and explicit presence masks."""
+
+from interplay.data.dataset import MultimodalDataset, as_dataset
+from interplay.data.validation import check_target
+
+__all__ = ["MultimodalDataset", "as_dataset", "check_target"]
