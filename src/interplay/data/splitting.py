@@ -44,9 +44,7 @@ def _check_share(test_size: float, n: int) -> float:
     return float(share)
 
 
-def _ungrouped(
-    share: float, codes: Array | None, dataset: MultimodalDataset, random_state: RandomState
-) -> Parts:
+def _ungrouped(share: float, codes: Array | None, dataset: MultimodalDataset, random_state: RandomState) -> Parts:
     from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 
     n = len(dataset)
@@ -77,9 +75,7 @@ def _grouped(
     rows = np.zeros(len(dataset))
     distinct, subject = np.unique(subjects, return_inverse=True)
     if len(distinct) < 2:
-        raise problem(
-            "groups", "at least 2 groups", f"only {distinct.tolist()}", "add subjects or leave groups out"
-        )
+        raise problem("groups", "at least 2 groups", f"only {distinct.tolist()}", "add subjects or leave groups out")
     if codes is None:
         n_test = min(max(round(share * len(distinct)), 1), len(distinct) - 1)
         splitter = GroupShuffleSplit(1, test_size=n_test, random_state=random_state)

@@ -95,9 +95,7 @@ def check_target(dataset: MultimodalDataset, task: Task) -> Array:
     """
     target = dataset.target
     if target is None:
-        raise problem(
-            "target", f"one value a sample for {task}", "none", "give it with dataset.with_target(y)"
-        )
+        raise problem("target", f"one value a sample for {task}", "none", "give it with dataset.with_target(y)")
     if task == "regression":
         if target.dtype.kind == "U":
             raise problem("target", "numbers for regression", "strings", "use a classifier or give numbers")
@@ -304,9 +302,7 @@ def _as_array(where: str, value: ArrayLike) -> Array:
     if hasattr(value, "toarray"):
         raise problem(where, "a dense array", "a sparse matrix", "use .toarray()")
     if isinstance(value, np.ma.MaskedArray):
-        raise problem(
-            where, "a plain array", "a masked array", "give .data, and the rows it hides by present"
-        )
+        raise problem(where, "a plain array", "a masked array", "give .data, and the rows it hides by present")
     try:
         array = np.asarray(value)
     except (ValueError, TypeError, RuntimeError) as error:

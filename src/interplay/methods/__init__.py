@@ -9,7 +9,19 @@ from interplay.methods.ensemble import Ensemble
 from interplay.methods.joint import Joint
 from interplay.methods.unimodal import Unimodal
 
-__all__ = ["DMIL", "Batch", "Ensemble", "Joint", "Loss", "Method", "Output", "Stage", "Unimodal", "make", "names"]
+__all__ = [
+    "DMIL",
+    "Batch",
+    "Ensemble",
+    "Joint",
+    "Loss",
+    "Method",
+    "Output",
+    "Stage",
+    "Unimodal",
+    "make",
+    "names",
+]
 
 
 def _classes() -> dict[str, type[Method]]:

@@ -149,11 +149,14 @@ class Method(nn.Module, ABC):
         """
         for name, value in params.items():
             if name not in self._parameter_names():
-                raise ValueError(
-                    f"{type(self).__name__} has no parameter {name!r}; it has {self._parameter_names()}"
-                )
+                raise ValueError(f"{type(self).__name__} has no parameter {name!r}; it has {self._parameter_names()}")
             setattr(self, name, value)
         return self
+
+    def extra_repr(self) -> str:
+        """Parameters that differ from their defaults, as scikit-learn shows them."""
+        defaults = inspect.signature(type(self).__init__).parameters
+        return ", ".join(f"{k}={v!r}" for k, v in self.get_params().items() if v != defaults[k].default)
 
     def check(self, names: tuple[str, ...], task: str) -> None:
         """Refuse tasks and numbers of modalities that the method does not support.
@@ -179,7 +182,7 @@ class Method(nn.Module, ABC):
         """Create the network.
 
         Args:
-            encoders: one module a modality, ``(B, ...) -> (B, out_features)``.
+            encoders: one :class:`~interplay.nn.MaskedEncoder` a modality, ``(B, ...) -> (B, out_features)``.
             prior: class probabilities ``(K,)`` of the training part.
         """
         self.encoders = ByName(encoders)
@@ -214,11 +217,9 @@ class Method(nn.Module, ABC):
         """Hook called once, with the best weights, on the whole validation part in evaluation mode."""
 
     def encode(self, batch: Batch) -> dict[str, Tensor]:
-        """Embeddings ``(B, width)`` by modality; rows of an absent modality hold the encoding of zeros."""
+        """Embeddings ``(B, width)`` by modality; rows of an absent modality hold the encoding of the training mean."""
         return {
-            name: encoder(batch.modalities[name], batch.lengths[name])
-            if name in batch.lengths
-            else encoder(batch.modalities[name])
+            name: encoder(batch.modalities[name], batch.present[name], batch.lengths.get(name))
             for name, encoder in self.encoders.items()
         }
 

@@ -43,9 +43,7 @@ class Weights:
 # The released code, latest state, with all its factors multiplied out.
 PUBLISHED = {
     "intra": Weights(heads=1.0, kl=(0.008, 0.04), reconstruction=(0.002, 0.01)),
-    "consistency": Weights(
-        fused=1.0, components=0.5, consistency_kl=0.02, consistency_reconstruction=0.005
-    ),
+    "consistency": Weights(fused=1.0, components=0.5, consistency_kl=0.02, consistency_reconstruction=0.005),
     "joint": Weights(
         fused=1.0,
         heads=0.5,
@@ -192,10 +190,7 @@ class DMIL(Method):
         self, heads: ByName, inputs: Mapping[str, Tensor], present: Mapping[str, Tensor]
     ) -> dict[str, Posterior]:
         """Posterior by modality; the standard normal prior where the modality is absent."""
-        return {
-            name: tuple(t * present[name][:, None] for t in heads[name](x))  # type: ignore[misc]
-            for name, x in inputs.items()
-        }
+        return {name: tuple(t * present[name][:, None] for t in heads[name](x)) for name, x in inputs.items()}
 
     def _draw(self, posteriors: Mapping[str, Posterior]) -> dict[str, Tensor]:
         """Samples in training mode, means in evaluation mode."""
@@ -203,9 +198,7 @@ class DMIL(Method):
 
     def _gate(self, latent: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         names = self.encoders.names
-        available = torch.stack(
-            [any_present(batch), *(batch.present[name] for name in names), all_present(batch)], -1
-        )
+        available = torch.stack([any_present(batch), *(batch.present[name] for name in names), all_present(batch)], -1)
         available = available | ~any_present(batch)[:, None]
         scores = self.gate(torch.cat([latent[part] for part in self.parts], -1))
         weights = scores.masked_fill(~available, -torch.inf).softmax(-1)
@@ -241,13 +234,9 @@ class DMIL(Method):
             SYNERGY: all_present(batch),
             **{unique(name): mask for name, mask in batch.present.items()},
         }
-        return {
-            part: cross_entropy(logits, batch.target, where[part]) for part, logits in output.components.items()
-        }
+        return {part: cross_entropy(logits, batch.target, where[part]) for part, logits in output.components.items()}
 
-    def _bottleneck_terms(
-        self, output: Output, batch: Batch, w: Weights
-    ) -> list[tuple[float, str, Tensor]]:
+    def _bottleneck_terms(self, output: Output, batch: Batch, w: Weights) -> list[tuple[float, str, Tensor]]:
         """Weight, name and value of each divergence and reconstruction of the stage."""
         h, whole, some = output.latents, all_present(batch), any_present(batch)
         terms: list[tuple[float, str, Tensor]] = []

@@ -21,15 +21,13 @@ class UnimodalHeads(Method):
     def unimodal_logits(self, batch: Batch) -> dict[str, Tensor]:
         """Logits by modality; the class prior where the modality is absent."""
         return {
-            name: self.with_prior(self.heads[name](z), batch.present[name])
-            for name, z in self.encode(batch).items()
+            name: self.with_prior(self.heads[name](z), batch.present[name]) for name, z in self.encode(batch).items()
         }
 
     def loss(self, output: Output, batch: Batch, stage: Stage) -> Loss:
         """Sum over modalities of the cross-entropy on the rows that have the modality."""
         parts = {
-            name: cross_entropy(logits, batch.target, batch.present[name])
-            for name, logits in output.unimodal.items()
+            name: cross_entropy(logits, batch.target, batch.present[name]) for name, logits in output.unimodal.items()
         }
         return Loss(torch.stack(list(parts.values())).sum(), parts)
 

@@ -2,16 +2,26 @@
 
 from interplay.nn import losses
 from interplay.nn.encoders import ENCODERS, build_encoder, default_encoder
-from interplay.nn.modules import ByName, GaussianHead, Standardize, bottleneck_decoder, sample_gaussian
+from interplay.nn.modules import (
+    ByName,
+    GaussianHead,
+    MaskedEncoder,
+    Standardize,
+    bottleneck_decoder,
+    sample_gaussian,
+    valid_steps,
+)
 
 __all__ = [
     "ENCODERS",
     "ByName",
     "GaussianHead",
+    "MaskedEncoder",
     "Standardize",
     "bottleneck_decoder",
     "build_encoder",
     "default_encoder",
     "losses",
     "sample_gaussian",
+    "valid_steps",
 ]

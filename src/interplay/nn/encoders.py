@@ -40,7 +40,7 @@ class ConvEncoder(nn.Module):
         super().__init__()
         if len(shape) not in (2, 3):
             raise ValueError(
-                f"encoder 'conv' needs images (height, width) or (channels, height, width), found shape {tuple(shape)}; "
+                f"encoder 'conv' needs images (height, width) or (channels, height, width), found {tuple(shape)}; "
                 "use 'mlp' for vectors"
             )
         self.out_features = width
@@ -79,7 +79,7 @@ class TransformerEncoder(nn.Module):
         super().__init__()
         if len(shape) != 2:
             raise ValueError(
-                f"encoder 'transformer' needs sequences (length, features), found shape {tuple(shape)}; "
+                f"encoder 'transformer' needs sequences (length, features), found {tuple(shape)}; "
                 "use 'mlp' for vectors or 'conv' for images"
             )
         self.out_features = width

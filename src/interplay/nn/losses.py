@@ -6,9 +6,7 @@ from torch import Tensor
 __all__ = ["gaussian_kl"]
 
 
-def gaussian_kl(
-    q: tuple[Tensor, Tensor], p: tuple[Tensor, Tensor] | None = None, reduction: str = "mean"
-) -> Tensor:
+def gaussian_kl(q: tuple[Tensor, Tensor], p: tuple[Tensor, Tensor] | None = None, reduction: str = "mean") -> Tensor:
     r"""Kullback-Leibler divergence between diagonal Gaussians, in nats.
 
     .. math:: D(q \| p) = \tfrac12 \sum_d \big[ \ell^p_d - \ell^q_d + e^{\ell^q_d - \ell^p_d}

@@ -62,6 +62,38 @@ class Standardize(nn.Module):
         return (x - self.mean) / self.scale
 
 
+def valid_steps(x: Tensor, present: Tensor, lengths: Tensor | None) -> Tensor:
+    """Where ``x`` holds real values: bool ``(n,)``, or ``(n, L)`` for sequences with lengths."""
+    if lengths is None:
+        return present
+    steps = torch.arange(x.shape[1], device=x.device) < lengths[:, None]
+    return steps & present[:, None]
+
+
+class MaskedEncoder(nn.Module):
+    """Standardisation, then an encoder; both are one part, so a model carries its preprocessing.
+
+    After standardisation zeros (the training mean) stand for absent rows and for padding.
+    """
+
+    def __init__(self, scale: Standardize, encoder: nn.Module, name: str) -> None:
+        super().__init__()
+        width = getattr(encoder, "out_features", None)
+        if not isinstance(width, int):
+            raise ValueError(
+                f"encoder of modality {name!r} needs an integer attribute out_features (its output width), "
+                f"found {width!r} on {type(encoder).__name__}"
+            )
+        self.scale, self.encoder, self.out_features = scale, encoder, width
+        self.takes_lengths = bool(getattr(encoder, "takes_lengths", False))
+
+    def forward(self, x: Tensor, present: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Encode ``(B, ...)`` as ``(B, out_features)``; ``present`` is ``(B,)``, ``lengths`` ``(B,)`` or None."""
+        valid = valid_steps(x, present, lengths)
+        x = self.scale(x) * valid.reshape(*valid.shape, *[1] * (x.ndim - valid.ndim))
+        return self.encoder(x, lengths) if self.takes_lengths else self.encoder(x)
+
+
 class GaussianHead(nn.Module):
     """Linear map to the mean and log-variance of a diagonal Gaussian, log-variance clamped to ``[-limit, limit]``."""
 

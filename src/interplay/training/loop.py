@@ -61,8 +61,9 @@ class Batches:
 
     def __iter__(self) -> Iterator[Batch]:
         order = torch.randperm(len(self.data), generator=self.generator)
-        for rows in order.split(self.size):
-            yield self.data[rows.to(next(iter(self.data.present.values())).device)]
+        device = next(iter(self.data.present.values())).device
+        for rows in torch.split(order, self.size):
+            yield self.data[rows.to(device)]
 
 
 class StageModule(pl.LightningModule):
@@ -88,9 +89,7 @@ class StageModule(pl.LightningModule):
             optimizer = torch.optim.AdamW(weights, rate, weight_decay=self.settings.weight_decay)
         if self.stage.plateau is not None:
             factor, patience = self.stage.plateau
-            self._plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
-                optimizer, factor=factor, patience=patience
-            )
+            self._plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=factor, patience=patience)
         return optimizer
 
     def on_train_epoch_start(self) -> None:
@@ -185,9 +184,7 @@ def train(method: Method, training: Batch, validation: Batch, settings: Settings
     return history
 
 
-def _run_stage(
-    method: Method, stage: Stage, batches: Batches, validation: Batch, settings: Settings
-) -> StageModule:
+def _run_stage(method: Method, stage: Stage, batches: Batches, validation: Batch, settings: Settings) -> StageModule:
     method.begin_stage(stage)
     method.train()
     frozen = [p for name in stage.frozen for p in method.get_submodule(name).parameters()]
@@ -197,7 +194,8 @@ def _run_stage(
     device = batches.data.present[next(iter(batches.data.present))].device
     callbacks: list[pl.Callback] = [StageProgress(stage)] if settings.progress else []
     with warnings.catch_warnings():
-        # Lightning: advice on loader workers (batches are slices of tensors in memory) and its own use of an old torch name.
+        # Advice on loader workers does not apply: batches are slices of tensors in memory. The other is
+        # Lightning's own use of an old torch name.
         warnings.filterwarnings("ignore", message=".*(does not have many workers|LeafSpec|treespec).*")
         trainer = pl.Trainer(
             max_epochs=stage.epochs,
@@ -219,7 +217,11 @@ def _run_stage(
 
 def quiet_lightning() -> None:
     """Lightning announces devices and advice at INFO level; a library stays silent."""
-    for name in ("pytorch_lightning", "pytorch_lightning.utilities.rank_zero", "pytorch_lightning.accelerators.cuda"):
+    for name in (
+        "pytorch_lightning",
+        "pytorch_lightning.utilities.rank_zero",
+        "pytorch_lightning.accelerators.cuda",
+    ):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 

@@ -1,0 +1,150 @@
+"""Models on disk: ``model.safetensors`` and ``config.json``, nothing else, nothing unpickled.
+
+The weights file carries the configuration in its header, too, and is the one that is read: one file can be replaced
+atomically, two cannot. ``config.json`` is the same text for people and other tools.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+import interplay
+from interplay import methods
+from interplay.methods import Method
+from interplay.nn import MaskedEncoder, Standardize
+from interplay.training import History
+
+if TYPE_CHECKING:
+    from interplay.estimators.classifier import MultimodalClassifier
+
+FORMAT_VERSION = 1
+WEIGHTS, CONFIG = "model.safetensors", "config.json"
+
+
+def save(model: "MultimodalClassifier", folder: str | Path) -> None:
+    """Write a fitted model into ``folder``, creating it; each file is replaced in one step."""
+    folder = Path(folder)
+    text = json.dumps(_config(model), indent=2)
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.method_.state_dict().items()}
+    folder.mkdir(parents=True, exist_ok=True)
+    _replace(folder / WEIGHTS, lambda path: save_file(tensors, path, metadata={"config": text}))
+    _replace(folder / CONFIG, lambda path: path.write_text(text + "\n", encoding="utf-8"))
+
+
+def _replace(path: Path, write: Callable[[Path], object]) -> None:
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        write(temporary)
+        temporary.chmod(0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _config(model: "MultimodalClassifier") -> dict[str, Any]:
+    params = model.get_params(deep=False)
+    encoders = {
+        name: {"name": choice} if isinstance(choice, str) else {"module": type(choice).__qualname__}
+        for name, choice in model._encoder_choices().items()
+    }
+    method = model.method_
+    seed = params["random_state"]
+    return {
+        "format_version": FORMAT_VERSION,
+        "interplay_version": interplay.__version__,
+        "estimator": type(model).__name__,
+        "method": {"name": type(method).__name__.lower(), "params": method.get_params()},
+        "encoders": encoders,
+        "shapes": {name: list(shape) for name, shape in model.shapes_.items()},
+        "classes": model.classes_.tolist(),
+        "classes_dtype": model.classes_.dtype.str,
+        "class_names": model.class_names_,
+        "params": {key: value for key, value in params.items() if key not in ("method", "encoders", "random_state")}
+        | {"random_state": int(seed) if isinstance(seed, int | np.integer) else None},
+        "history": {"records": model.history_.records, "best_epochs": model.history_.best_epochs},
+    }
+
+
+def load(
+    cls: "type[MultimodalClassifier]", folder: str | Path, modules: Mapping[str, nn.Module] | None
+) -> "MultimodalClassifier":
+    """Rebuild a model from the folder that :func:`save` wrote.
+
+    Raises:
+        FileNotFoundError: if there is no model in the folder.
+        ValueError: if the file is damaged, of a newer format, or needs encoders that were not given.
+    """
+    path = Path(folder) / WEIGHTS
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"no model in {str(folder)!r}: expected the file {WEIGHTS}, as model.save(folder) writes"
+        )
+    try:
+        with safe_open(path, framework="pt") as archive:
+            config = json.loads(archive.metadata()["config"])
+            state = {name: archive.get_tensor(name) for name in archive.keys()}  # noqa: SIM118 - not a mapping
+    except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
+        raise ValueError(f"{str(path)!r} is not a model that interplay saved ({error}); save it again") from None
+    if config["format_version"] > FORMAT_VERSION:
+        raise ValueError(
+            f"{str(path)!r} has format {config['format_version']}, this version reads up to {FORMAT_VERSION}; "
+            f"install interplay {config['interplay_version']} or newer"
+        )
+    return _rebuild(cls, config, state, dict(modules or {}))
+
+
+def _rebuild(
+    cls: "type[MultimodalClassifier]",
+    config: Mapping[str, Any],
+    state: dict[str, torch.Tensor],
+    modules: Mapping[str, nn.Module],
+) -> "MultimodalClassifier":
+    choices = {name: modules.get(name, choice.get("name")) for name, choice in config["encoders"].items()}
+    lacking = [name for name, choice in choices.items() if choice is None]
+    if lacking:
+        kinds = {name: config["encoders"][name]["module"] for name in lacking}
+        raise ValueError(
+            f"the model was trained with its user's own encoders, {kinds}; give them: load(folder, encoders={{...}})"
+        )
+    model = cls(methods.make(config["method"]["name"], **config["method"]["params"]), **config["params"])
+    model.encoders = choices
+    model.shapes_ = {name: tuple(shape) for name, shape in config["shapes"].items()}
+    model.modality_names_ = tuple(model.shapes_)
+    model.n_features_in_ = int(sum(np.prod(shape) for shape in model.shapes_.values()))
+    model.classes_ = np.array(config["classes"], dtype=np.dtype(config["classes_dtype"]))
+    model.class_names_ = list(config["class_names"])
+    model.history_ = History(**config["history"])
+    model.method_ = _rebuild_method(model, state)
+    return model
+
+
+def _rebuild_method(model: "MultimodalClassifier", state: dict[str, torch.Tensor]) -> Method:
+    method = methods.make(model.method)
+    encoders: dict[str, nn.Module] = {}
+    for name, choice in model._encoder_choices().items():
+        shape = model.shapes_[name]
+        module = choice if isinstance(choice, nn.Module) else model._named_encoder(name, choice)
+        # A placeholder of the right size; the stored state fills it.
+        scale_shape = () if choice == "conv" else shape[-1:]
+        encoders[name] = MaskedEncoder(Standardize(torch.zeros(scale_shape), torch.ones(scale_shape)), module, name)
+    method.build(encoders, torch.ones(len(model.classes_)))
+    method.load_state_dict(state)
+    return method.eval()
