@@ -16,9 +16,7 @@ __all__ = ["Interactions", "load_digit_halves", "make_gates", "make_interactions
 def load_digit_halves(*, split: Literal[False] = False) -> MultimodalDataset: ...
 @overload
 def load_digit_halves(*, split: Literal[True]) -> tuple[MultimodalDataset, MultimodalDataset]: ...
-def load_digit_halves(
-    *, split: bool = False
-) -> MultimodalDataset | tuple[MultimodalDataset, MultimodalDataset]:
+def load_digit_halves(*, split: bool = False) -> MultimodalDataset | tuple[MultimodalDataset, MultimodalDataset]:
     """Load 1797 handwritten digits, their left and right halves as two modalities.
 
     Args:

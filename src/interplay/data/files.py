@@ -146,7 +146,5 @@ def _require(path: Path, role: str, name: str, readers: Readers) -> None:
 def _suffix(path: Path) -> str:
     suffix = path.suffix.lower()
     if suffix not in _OPEN:
-        raise problem(
-            f"file {path.name!r}", f"a suffix among {list(_OPEN)}", repr(suffix), "convert the data"
-        )
+        raise problem(f"file {path.name!r}", f"a suffix among {list(_OPEN)}", repr(suffix), "convert the data")
     return suffix

@@ -129,9 +129,7 @@ def _dense(column: str, array: Any) -> Array:
     sizes = np.unique(lists.value_lengths().to_numpy())
     if len(sizes) > 1:
         remedy = "pad the lists to one length and keep the lengths in a column 'lengths.<modality>'"
-        raise problem(
-            f"column {column!r}", "lists of one length", f"lengths {sizes[0]} to {sizes[-1]}", remedy
-        )
+        raise problem(f"column {column!r}", "lists of one length", f"lengths {sizes[0]} to {sizes[-1]}", remedy)
     inner = _dense(column, lists.flatten())
     inner = inner.reshape(len(lists), sizes[0] if len(sizes) else 1, *inner.shape[1:])
     dense = np.zeros((len(array), *inner.shape[1:]), inner.dtype)

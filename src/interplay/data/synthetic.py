@@ -224,9 +224,7 @@ def _carry(kind: Integers, y: Integers, codes: Integers, n_classes: int) -> Inte
     return codes
 
 
-def _joint(
-    shares: NDArray[np.float64], n_classes: int, n_modalities: int, visible: bool
-) -> NDArray[np.float64] | None:
+def _joint(shares: NDArray[np.float64], n_classes: int, n_modalities: int, visible: bool) -> NDArray[np.float64] | None:
     """Enumerate every class and every draw of codes for each kind that occurs."""
     occurring = np.flatnonzero(shares)
     n_symbols = n_classes * (len(occurring) if visible else 1)
@@ -282,9 +280,7 @@ def _check_sizes(n_classes: int, n_samples: int, n_features: int, noise: float, 
         raise problem("noise", "a standard deviation of at least 0", f"{noise!r}", "choose another number")
 
 
-def _check_composition(
-    composition: Mapping[str, float] | None, kinds: tuple[str, ...]
-) -> NDArray[np.float64]:
+def _check_composition(composition: Mapping[str, float] | None, kinds: tuple[str, ...]) -> NDArray[np.float64]:
     if composition is None:
         return np.full(len(kinds), 1 / len(kinds))
     unknown = [kind for kind in composition if kind not in kinds]
