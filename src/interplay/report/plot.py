@@ -45,7 +45,7 @@ def interactions(measurement: Any, *, ax: "Axes | None" = None) -> "Axes":
             axes.plot([low, high], [y, y], color="black", linewidth=1.4, marker="|", markersize=8, zorder=3)
             end = max(value, high)
         if part in null:
-            label = "limit under no interaction" if y == 0 else None
+            label = "limit under no interaction" if part == next(iter(null)) else None
             axes.plot([null[part]] * 2, [y - 0.38, y + 0.38], "--", color=VERMILLION, zorder=4, label=label)
             end = max(end, null[part])
         axes.annotate(f"{value:.3f}", (end, y), (6, 0), textcoords="offset points", va="center")
