@@ -17,7 +17,12 @@ def measurement():
         "total": 2.125,
         "intervals": {"redundancy": [1.0, 1.5], "unique:left": [0.4, 0.6], "synergy": [0.0, 0.2]},
         "p_value": 0.3,
-        "p_values": {"synergy": 0.3, "redundancy": 0.01},
+        "p_values": {"synergy": 0.3, "redundancy": 0.01, "unique:left": 0.01, "unique:right": 0.2},
+        "names": ["left", "right"],
+        "confidence": 0.95,
+        "definition": "broja",
+        "estimator": "discrete",
+        "n_samples": 160,
         "warnings": ["only 40 rows"],
     }
 

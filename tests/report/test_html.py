@@ -3,9 +3,12 @@
 import re
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
+from interplay.estimation import measure
 from interplay.report import html
 from interplay.report.html import render, write_report
+from interplay.report.words import overview, reading
 
 HOSTILE = "<script>alert('x')</script>"
 VOID = {"meta", "img", "br", "hr", "link", "input"}
@@ -81,13 +84,32 @@ def test_readable_without_seeing(page):
 
 def test_the_numbers_are_there(page):
     words = " ".join(page.text.split())
-    assert "1.250 1.000 to 1.500" in words
+    assert "redundancy 1.250 1.000 to 1.500 0.010 yes" in words
+    assert "synergy 0.125 0.000 to 0.200 0.300 no" in words
     assert "0.895 ± 0.007" in words  # mean and standard deviation of 0.90 and 0.89
-    assert "2.12 bits about the target: 1.25 shared by both, 0.50 only in left" in words
-    assert "not distinguishable from none (p = 0.30)" in words
+    assert "tell 2.12 bits about the target: 1.25 in each of them, 0.50 only in left, 0.25 only in right" in words
+    assert "Not distinguishable from none: what is only in right and only in both together." in words
     assert "only 40 rows" in words
     assert "interplay demo" in words
     assert "missing in train (120 rows)" in words
+
+
+def test_ties_and_withheld_parts_are_said_as_they_are(results):
+    words = " ".join(overview(results))
+    assert f"With everything there, joint and {HOSTILE} are right most often, in 89.5%" in words
+    results.measurement |= {"redundancy": None, "unique": {"left": None, "right": None}, "synergy": None, "total": None}
+    assert "too few" in reading(results.measurement)[0]
+    assert "withheld" in Page(render(results)).text
+
+
+def test_three_modalities_show_pairs(results):
+    results.measurement = measure(
+        {name: np.arange(60)[:, None] % k for name, k in {"a": 2, "b": 3, "c": 4}.items()},
+        np.arange(60) % 2, n_bootstrap=5, n_permutations=5, random_state=0, sensitivity=False,
+    ).to_dict()  # fmt: skip
+    page = Page(render(results))
+    assert "Information was measured for each pair among a, b and c." in page.text
+    assert "Each pair of modalities" in page.text
 
 
 def test_light_and_dark_and_print(results):

@@ -10,6 +10,8 @@ import interplay
 import numpy as np
 import pandas as pd
 import pytest
+from interplay.data.datasets import make_gates
+from interplay.estimation import measure
 from interplay.report import plot
 from matplotlib.figure import Figure
 
@@ -33,18 +35,30 @@ def test_interactions_draws_values_and_intervals(measurement):
         "unique:right",
         "synergy",
     ]
-    assert texts(axes) == ["1.250", "0.500", "0.250", "0.125"]
+    assert texts(axes)[:2] == ["1.250", "0.500"]
+    assert texts(axes)[2:] == ["0.250, not distinguishable from none", "0.125, not distinguishable from none"]
+    assert [patch.get_facecolor()[3] for patch in axes.patches] == [1, 1, 0, 0]  # hollow where it may be none
     whiskers = [tuple(line.get_xdata()) for line in axes.lines if line.get_marker() == "|"]
     assert whiskers == [(1.0, 1.5), (0.4, 0.6), (0.0, 0.2)]
     assert "bits" in axes.get_xlabel()
     assert png(axes).startswith(b"\x89PNG")
 
 
-def test_interactions_marks_the_null_where_there_is_one(measurement):
-    measurement["null"] = {"synergy": 0.15}
+def test_interactions_says_what_is_withheld(measurement):
+    measurement["synergy"] = None
     axes = plot.interactions(measurement)
-    dashes = [line.get_xdata()[0] for line in axes.lines if line.get_linestyle() == "--"]
-    assert dashes == [0.15]
+    assert len(axes.patches) == 3
+    assert texts(axes)[-1] == "withheld"
+
+
+def test_interactions_of_a_real_measurement():
+    data = make_gates("XOR", n_samples=400, random_state=0).dataset
+    found = measure(data, n_bootstrap=20, n_permutations=20, random_state=0)
+    axes = plot.interactions(found)
+    assert [patch.get_width() for patch in axes.patches] == list(found.parts.values())[:-1]
+    sure = [found.distinguishable(part) for part in list(found.parts)[:-1]]
+    assert [patch.get_facecolor()[3] == 1 for patch in axes.patches] == sure
+    assert sure == [False, False, False, True]
 
 
 def test_interactions_takes_an_object_too(measurement):
@@ -57,7 +71,7 @@ def test_interactions_takes_an_object_too(measurement):
 
 def test_interactions_refuses_more_than_a_pair(measurement):
     with pytest.raises(ValueError, match="two modalities"):
-        plot.interactions(measurement | {"redundancy": None})
+        plot.interactions(measurement | {"unique": {"a": None, "b": None, "c": None}})
 
 
 def test_missing_bars_are_means_over_seeds(results):

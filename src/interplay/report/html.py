@@ -18,7 +18,7 @@ from interplay.data.files import replacing
 from interplay.evaluation.missing import CHANCE, COMPLETE
 from interplay.evaluation.results import Results
 from interplay.report import plot
-from interplay.report.words import overview, reading
+from interplay.report.words import distinguishable, interval, overview, parts_of, reading
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,6 +50,7 @@ def render(results: Results) -> str:
         words=overview(results),
         reading=reading(results.measurement),
         interactions=_interaction_rows(results.measurement),
+        sensitivity=_sensitivity_rows(results.measurement),
         accuracy=_accuracy_rows(results),
         quality=_quality_rows(results),
         figures=_figures(results),
@@ -104,22 +105,26 @@ def _sample_frame(results: Results) -> pd.DataFrame:
 
 
 def _interaction_rows(m: Any) -> list[dict[str, Any]]:
-    """Value, interval and p-value of each part, in bits; empty without a measurement of two modalities."""
-    if not m or m.get("redundancy") is None:
+    """Value, interval, p-value and verdict of each part, in bits; empty without a measurement of two modalities."""
+    parts = parts_of(m) if m else {}
+    if not parts:
         return []
-    values = {"redundancy": m["redundancy"]} | {f"unique:{name}": value for name, value in m["unique"].items()}
-    values |= {"synergy": m["synergy"], "total": m["total"]}
-    intervals, p_values, null = (m.get(key) or {} for key in ("intervals", "p_values", "null"))
+    p_values = m.get("p_values") or {}
     return [
-        {
-            "part": part,
-            "value": value,
-            "interval": intervals.get(part),
-            "p": p_values.get(part),
-            "null": null.get(part),
-        }
-        for part, value in values.items()
-    ]
+        {"part": part, "value": value, "interval": interval(m, part), "p": p_values.get(part),
+         "sure": distinguishable(m, part)}
+        for part, value in (parts | {"total": m["total"]}).items()
+    ]  # fmt: skip
+
+
+def _sensitivity_rows(m: Any) -> list[dict[str, Any]]:
+    """The parts again with other numbers of cells, mean over repeats."""
+    records = (m or {}).get("sensitivity")
+    if not records:
+        return []
+    mean = pd.DataFrame(records).drop(columns="repeat", errors="ignore").groupby("n_bins", as_index=False).mean()
+    rows: list[dict[str, Any]] = mean.to_dict(orient="records")
+    return rows
 
 
 def _accuracy_rows(results: Results) -> dict[str, Any]:

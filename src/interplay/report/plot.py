@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from interplay.evaluation.missing import CHANCE
+from interplay.report.words import distinguishable, interval, parts_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,39 +24,41 @@ HATCHES = ("", "///", "\\\\\\", "...", "xx", "++", "oo")
 
 
 def interactions(measurement: Any, *, ax: "Axes | None" = None) -> "Axes":
-    """Bars in bits of redundancy, what is unique to each modality, and synergy, with intervals and the null.
+    """Bars in bits of redundancy, what is unique to each modality, and synergy, with their intervals.
 
     Args:
         measurement: a `Measurement` of two modalities or its ``to_dict()``.
         ax: where to draw; a new figure if None.
 
     Returns:
-        The axes. Whiskers are the confidence intervals; a dash marks what the same estimate
-        gives on permuted data (its upper limit), where the measurement has it.
+        The axes. Whiskers are the confidence intervals. A hollow bar is not distinguishable from none; a part that was
+        withheld has no bar.
+
+    Raises:
+        ValueError: the measurement is of more than two modalities.
     """
     m = _mapping(measurement)
-    parts = _parts(m)
-    axes = _axes(ax, (6.2, 0.62 * len(parts) + 1.1))
-    intervals, null = m.get("intervals") or {}, m.get("null") or {}
+    parts = parts_of(m)
+    if not parts:
+        raise ValueError("interactions: expected a measurement of two modalities; name two by modalities=[...]")
+    axes = _axes(ax, (6.6, 0.62 * len(parts) + 0.9))
     for y, (part, value) in enumerate(parts.items()):
-        axes.barh(y, value, height=0.6, color=_colour(part, list(parts)), zorder=2)
-        end = value
-        if part in intervals:
-            low, high = intervals[part]
+        if value is None:
+            axes.annotate("withheld", (0, y), (6, 0), textcoords="offset points", va="center")
+            continue
+        sure, colour = distinguishable(m, part), _colour(part, list(parts))
+        axes.barh(y, value, 0.6, color=colour if sure else "none", edgecolor=colour, linewidth=1.5, zorder=2)
+        low, high = interval(m, part)
+        if low is not None and high is not None:
             axes.plot([low, high], [y, y], color="black", linewidth=1.4, marker="|", markersize=8, zorder=3)
-            end = max(value, high)
-        if part in null:
-            label = "limit under no interaction" if part == next(iter(null)) else None
-            axes.plot([null[part]] * 2, [y - 0.38, y + 0.38], "--", color=VERMILLION, zorder=4, label=label)
-            end = max(end, null[part])
-        axes.annotate(f"{value:.3f}", (end, y), (6, 0), textcoords="offset points", va="center")
+        text = f"{value:.3f}" if sure else f"{value:.3f}, not distinguishable from none"
+        end = max(value, high or 0, 0)
+        axes.annotate(text, (end, y), (7, 0), textcoords="offset points", va="center")
     axes.set_yticks(range(len(parts)), [_plain(part) for part in parts])
     axes.invert_yaxis()
     axes.axvline(0, color="black", linewidth=0.8)
     axes.margins(x=0.14)
     axes.set_xlabel("information about the target, bits")
-    if null:
-        axes.legend(frameon=False, fontsize="small")
     return axes
 
 
@@ -175,13 +178,6 @@ def history(records: Any, *, ax: "Axes | None" = None) -> "Axes":
     right.set_ylim(0, 1.05)
     axes.legend(handles=lines, frameon=False, fontsize="x-small", ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     return axes
-
-
-def _parts(m: Mapping[str, Any]) -> dict[str, float]:
-    if m.get("redundancy") is None or not isinstance(m.get("unique"), Mapping):
-        raise ValueError("interactions: expected a measurement of two modalities; measure a pair by modalities=[...]")
-    own = {f"unique:{name}": float(value) for name, value in m["unique"].items()}
-    return {"redundancy": float(m["redundancy"]), **own, "synergy": float(m["synergy"])}
 
 
 def _mapping(result: Any) -> Mapping[str, Any]:
