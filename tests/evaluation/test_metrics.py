@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from interplay.evaluation import accuracy_interval, calibration_error, negative_log_likelihood, score
 from sklearn.metrics import f1_score, log_loss
+
+from interplay.evaluation import accuracy_interval, calibration_error, negative_log_likelihood, score
 
 
 def random_case(n=300, k=4, seed=0):

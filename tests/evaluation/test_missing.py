@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from interplay.data import MultimodalDataset
 from interplay.evaluation import evaluate, patterns
 

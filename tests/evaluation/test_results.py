@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from interplay.evaluation.results import FILE_NAME, Data, Results, Sample, Score
 
 

@@ -6,12 +6,13 @@ import io
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
+
 from interplay.data.datasets import load_digit_halves
 from interplay.estimators import MultimodalClassifier
 from interplay.evaluation import evaluate
 from interplay.evaluation.study import study
 from interplay.evaluation.telling import _choose, picture
-from PIL import Image
 
 OPTIONS = {"max_epochs": 8, "width": 16}
 MODELS = {name: MultimodalClassifier(name, **OPTIONS) for name in ("joint", "dmil")}

@@ -1,9 +1,10 @@
 """Results as a run leaves them: made by hand, so that every number in a figure or page is known."""
 
 import pytest
+from numpy import arange
+
 from interplay.evaluation.results import Data, Results, Run, Sample, Score
 from interplay.evaluation.telling import picture
-from numpy import arange
 
 HOSTILE = "<script>alert('x')</script>"
 

@@ -6,14 +6,15 @@ import sys
 from io import BytesIO
 from pathlib import Path
 
-import interplay
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
+
+import interplay
 from interplay.data.datasets import make_gates
 from interplay.estimation import measure
 from interplay.report import plot
-from matplotlib.figure import Figure
 
 
 def png(axes):

@@ -34,15 +34,26 @@ Exit codes: 0 done, 1 wrong data, 2 wrong usage, 130 interrupted.
 class Commands(TyperGroup):
     """Runs a command and turns what goes wrong into one plain sentence."""
 
-    def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any) -> Any:
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
         """Run and exit with the code."""
         given = list(sys.argv[1:] if args is None else args)
         debug = "--debug" in given
         rest = [word for word in given if word != "--debug"]
-        extra["standalone_mode"] = False
+
+        def command() -> Any:
+            return super(Commands, self).main(rest, prog_name or "interplay", standalone_mode=False, **extra)
+
         with warnings.catch_warnings():
             warnings.showwarning = _note
-            sys.exit(_run(lambda: super(Commands, self).main(rest, prog_name or "interplay", **extra), debug))
+            sys.exit(_run(command, debug))
 
 
 def _run(command: Any, debug: bool) -> int:
@@ -57,7 +68,8 @@ def _run(command: Any, debug: bool) -> int:
     except UsageError as error:
         context = getattr(error, "ctx", None)
         path = context.command_path if context is not None else "interplay"
-        _complain(f"{error.format_message().rstrip('.')}; see '{path} --help'")
+        text = error.format_message().removeprefix("Invalid value: ").rstrip(".")
+        _complain(f"{text}{'' if text.endswith('?') else ';'} see '{path} --help'")
         return 2
     except (ValueError, OSError, RuntimeError, ImportError) as error:
         _complain(_sentence(error))

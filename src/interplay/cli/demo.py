@@ -1,6 +1,7 @@
 """``interplay demo``."""
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ import typer
 from interplay.cli.common import AsJson, Force, Seed, claim_folder, command_line, console, print_json
 
 if TYPE_CHECKING:
-    from interplay import MultimodalClassifier
+    from interplay.estimators import MultimodalClassifier
     from interplay.evaluation.results import Results
 
 HALF = (8, 4)  # rows and columns of half a digit
@@ -41,12 +42,13 @@ def demo(
     from interplay.report.html import write_report
 
     claim_folder(output, "results.json", force)
+    started = time.monotonic()
     epochs = min(epochs, 5) if quick else epochs
     dataset, models = load_digit_halves(), demo_models(epochs)
     with _progress(1 + seeds * len(models)) as step:
         step("measuring the interactions")
-        resamples = {"n_bootstrap": 20, "n_permutations": 20} if quick else {}
-        measurement = measure(dataset, random_state=seed, **resamples)
+        resamples = 20 if quick else 200
+        measurement = measure(dataset, n_bootstrap=resamples, n_permutations=resamples, random_state=seed)
         results = study(
             models,
             dataset,
@@ -58,6 +60,7 @@ def demo(
             configuration={"data": "digit halves, 1797 rows", "epochs": epochs, "test_size": 0.25},
             notice=step,
         )
+    results.run.seconds = round(time.monotonic() - started, 1)
     output.mkdir(parents=True, exist_ok=True)
     results.save(output)
     path = write_report(results, output)
@@ -98,12 +101,12 @@ def _print_summary(results: "Results", path: Path) -> None:
     for sentence in reading(results.measurement):
         out.print(sentence, markup=False)
     summary = results.summary()
-    conditions = [name for name in summary if name != CHANCE]
+    conditions = [str(name) for name in summary if name != CHANCE]
     table = Table("accuracy", *conditions, box=None, header_style="bold", pad_edge=False)
     for column in table.columns[1:]:
         column.justify = "right"
-    for method, row in summary.iterrows():
-        table.add_row(str(method), *(f"{row[name]:.3f}" for name in conditions))
+    for method in summary.index:
+        table.add_row(str(method), *(f"{summary.loc[method, name]:.3f}" for name in conditions))
     table.add_row("chance", *[f"{summary[CHANCE].mean():.3f}"] * len(conditions))
     out.print()
     out.print(table)

@@ -10,7 +10,7 @@ from interplay.cli.common import AsJson, claim_file, load_for_model, print_json
 if TYPE_CHECKING:
     import pandas as pd
 
-    from interplay import MultimodalClassifier
+    from interplay.estimators import MultimodalClassifier
     from interplay.data import MultimodalDataset
 
 

@@ -25,7 +25,7 @@ from interplay.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from interplay import MultimodalClassifier
+    from interplay.estimators import MultimodalClassifier
     from interplay.data import MultimodalDataset
 
 
@@ -155,7 +155,7 @@ def _report(
     from interplay.evaluation.study import add_details, describe, score_rows
     from interplay.report.html import write_report
 
-    seed = int(model.random_state or 0)
+    seed = int(model.random_state)  # type: ignore[arg-type]  # set from --seed
     results = Results(
         title=f"{method} on {' and '.join(dataset.names)}",
         data=describe(dataset, {"train": training, "test": held_out}),

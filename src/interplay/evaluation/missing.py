@@ -66,20 +66,14 @@ def evaluate(
     """
     classes = np.asarray(model.classes_)
     if dataset.target is None:
-        raise ValueError(
-            "evaluate: expected a dataset with a target, found none; give labels by with_target(y)"
-        )
+        raise ValueError("evaluate: expected a dataset with a target, found none; give labels by with_target(y)")
     if len(dataset) == 0:
-        raise ValueError(
-            "evaluate: expected at least one row, found none; check how the test part was chosen"
-        )
+        raise ValueError("evaluate: expected at least one row, found none; check how the test part was chosen")
     rows: dict[str, dict[str, float]] = {}
     for name, absent in patterns(dataset).items():
         probabilities = np.asarray(model.predict_proba(dataset.without(*absent)))
         rows[name] = _row(dataset.target, probabilities, classes, confidence, n_bootstrap, random_state)
-    rows[CHANCE] = _row(
-        dataset.target, _frequencies(dataset, classes), classes, confidence, n_bootstrap, random_state
-    )
+    rows[CHANCE] = _row(dataset.target, _frequencies(dataset, classes), classes, confidence, n_bootstrap, random_state)
     return pd.DataFrame.from_dict(rows, orient="index").astype({"n": int}).rename_axis("condition")
 
 

@@ -138,10 +138,14 @@ class Results(_Strict):
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:  # not JSON, or not text
-            raise ValueError(f"{str(path)!r} is not a JSON file ({error}); run the command that wrote it again") from None
+            raise ValueError(
+                f"{str(path)!r} is not a JSON file ({error}); run the command that wrote it again"
+            ) from None
         found = content.get("version") if isinstance(content, Mapping) else None
         if isinstance(found, int) and found > VERSION:
-            raise ValueError(f"{str(path)!r} has version {found}, this interplay reads {VERSION}; install a newer interplay")
+            raise ValueError(
+                f"{str(path)!r} has version {found}, this interplay reads {VERSION}; install a newer interplay"
+            )
         try:
             return cls.model_validate(content)
         except ValidationError as error:

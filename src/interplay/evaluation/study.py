@@ -73,10 +73,8 @@ def study(
 def score_rows(model: MultimodalClassifier, test: MultimodalDataset, method: str, seed: int) -> list[Score]:
     """Rows of the score table for one fitted model, with 95 % bootstrap intervals of the accuracy."""
     table = evaluate(model, test, confidence=0.95, random_state=seed)
-    return [
-        Score(method=method, seed=seed, condition=str(condition), **row)
-        for condition, row in table.to_dict(orient="index").items()
-    ]
+    rows: list[dict[str, Any]] = table.reset_index().to_dict(orient="records")  # type: ignore[assignment]
+    return [Score(method=method, seed=seed, **row) for row in rows]
 
 
 def add_details(

@@ -44,7 +44,7 @@ def telling_samples(
 
 def parts_of(explained: pd.DataFrame) -> list[str]:
     """Columns of an explanation that hold contributions."""
-    return [c for c in explained if c in ("redundancy", "synergy") or c.startswith("unique:")]
+    return [c for c in map(str, explained) if c in ("redundancy", "synergy") or c.startswith("unique:")]
 
 
 def _choose(
@@ -108,6 +108,5 @@ def picture(values: NDArray[Any]) -> str:
     if levels.ndim == 3:
         levels = levels.mean(0) if len(levels) not in (3, 4) else levels.transpose(1, 2, 0)
     file = io.BytesIO()
-    # No metadata: the same sample gives the same bytes.
-    imsave(file, levels, cmap="gray", vmin=0, vmax=1, format="png", metadata={"Software": None})
+    imsave(file, levels, cmap="gray", vmin=0, vmax=1, format="png")
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()

@@ -123,7 +123,7 @@ def _sensitivity_rows(m: Any) -> list[dict[str, Any]]:
     if not records:
         return []
     mean = pd.DataFrame(records).drop(columns="repeat", errors="ignore").groupby("n_bins", as_index=False).mean()
-    rows: list[dict[str, Any]] = mean.to_dict(orient="records")
+    rows: list[dict[str, Any]] = mean.to_dict(orient="records")  # type: ignore[assignment]  # names are strings
     return rows
 
 

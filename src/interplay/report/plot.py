@@ -77,8 +77,8 @@ def missing_bars(scores: pd.DataFrame, *, ax: "Axes | None" = None) -> "Axes":
     table = scores.reset_index() if "condition" not in scores else scores
     if "method" not in table:
         table = table.assign(method="model")
-    grouped = table.groupby(["condition", "method"], sort=False)["accuracy"]
-    mean, sd = grouped.mean().unstack(), grouped.std().unstack()
+    cells = {"index": "condition", "columns": "method", "values": "accuracy"}
+    mean, sd = (table.pivot_table(**cells, aggfunc=how, dropna=False) for how in ("mean", "std"))  # type: ignore[call-overload]
     conditions = [name for name in table["condition"].unique() if name != CHANCE]
     methods = list(table["method"].unique())
     axes = _axes(ax, (1.6 + 0.42 * len(conditions) * (len(methods) + 1), 3.4))
@@ -135,7 +135,9 @@ def contributions(explanations: pd.DataFrame, *, ax: "Axes | None" = None, max_r
         axes.barh(np.arange(len(rows)), value, 0.66, left=start, label=_plain(part), **style)
         ends[1] += value.clip(min=0)
         ends[-1] += value.clip(max=0)
-    labels = [f"{i}: {p} ({q:.0%})" for i, p, q in zip(rows.index, rows["prediction"], rows["probability"], strict=True)]
+    labels = [
+        f"{i}: {p} ({q:.0%})" for i, p, q in zip(rows.index, rows["prediction"], rows["probability"], strict=True)
+    ]
     axes.set_yticks(range(len(rows)), [_plain(label) for label in labels])
     axes.invert_yaxis()
     axes.axvline(0, color="black", linewidth=0.8)
@@ -159,7 +161,9 @@ def history(records: Any, *, ax: "Axes | None" = None) -> "Axes":
     right = axes.twinx()
     lines: list[Any] = []
     starts = np.flatnonzero(table["stage"].ne(table["stage"].shift()))
-    for start, part in zip(starts, (table[a:b] for a, b in zip(starts, [*starts[1:], len(table)], strict=True)), strict=True):
+    for start, part in zip(
+        starts, (table[a:b] for a, b in zip(starts, [*starts[1:], len(table)], strict=True)), strict=True
+    ):
         epoch = np.arange(start, start + len(part)) + 1
         lines = [
             *axes.plot(epoch, part["loss"], color=ORANGE, label="training loss"),
@@ -176,7 +180,9 @@ def history(records: Any, *, ax: "Axes | None" = None) -> "Axes":
     axes.set_ylabel("loss, nats")
     right.set_ylabel("accuracy")
     right.set_ylim(0, 1.05)
-    axes.legend(handles=lines, frameon=False, fontsize="x-small", ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    axes.legend(
+        handles=lines, frameon=False, fontsize="x-small", ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0)
+    )
     return axes
 
 

@@ -59,7 +59,11 @@ def parts_of(measurement: Mapping[str, Any]) -> dict[str, float | None]:
     m = measurement
     if not isinstance(m.get("unique"), Mapping) or len(m["unique"]) != 2:
         return {}
-    return {"redundancy": m["redundancy"], **{f"unique:{k}": v for k, v in m["unique"].items()}, "synergy": m["synergy"]}
+    return {
+        "redundancy": m["redundancy"],
+        **{f"unique:{k}": v for k, v in m["unique"].items()},
+        "synergy": m["synergy"],
+    }
 
 
 def interval(measurement: Mapping[str, Any], part: str) -> tuple[float | None, float | None]:
