@@ -188,12 +188,22 @@ def test_it_is_not_one_array(dataset):
 
 
 def test_repr_and_summary_are_short_and_say_what_is_missing(dataset):
-    text = "MultimodalDataset(6 samples, classification with 3 classes, audio (3,) 83% present, video (4, 2) 83% present"
+    text = (
+        "MultimodalDataset(6 samples, classification with 3 classes, audio (3,) 83% present, video (4, 2) 83% present"
+    )
     assert repr(dataset) == text + ", age ())"
     summary = dataset.summary()
     assert summary.loc["audio", ["present", "absent"]].tolist() == [5, 1]
     assert summary.loc["video", "mean_length"] == pytest.approx(14 / 5)
     assert summary.loc["age", "shape"] == ()
+
+
+def test_repr_keeps_0_and_100_percent_for_none_and_all():
+    mask = np.arange(1000) == 0
+    few, many, none = (MultimodalDataset({"a": np.ones(1000)}, present={"a": m}) for m in (mask, ~mask, mask & False))
+    assert "1% present" in repr(few)
+    assert "99% present" in repr(many)
+    assert " 0% present" in repr(none)
 
 
 def test_as_dataset_takes_mappings_and_none():

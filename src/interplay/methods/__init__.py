@@ -6,6 +6,7 @@ from typing import Any
 from interplay.methods._base import Batch, Loss, Method, Output, Stage
 from interplay.methods.dmil import DMIL
 from interplay.methods.ensemble import Ensemble
+from interplay.methods.gated_mixture import GatedMixture
 from interplay.methods.joint import Joint
 from interplay.methods.unimodal import Unimodal
 
@@ -13,6 +14,7 @@ __all__ = [
     "DMIL",
     "Batch",
     "Ensemble",
+    "GatedMixture",
     "Joint",
     "Loss",
     "Method",

@@ -71,7 +71,7 @@ class PosteriorTowers(UnimodalHeads):
 
     def stages(self, max_epochs: int) -> list[Stage]:
         """One stage that ends soon: only the best epoch of each classifier counts."""
-        return [Stage("fit", max_epochs, patience=6)]
+        return [Stage("fit", max_epochs, select="loss", patience=6)]
 
     def after_epoch(self, output: Output, batch: Batch) -> None:
         """Keep each classifier's posteriors of the epoch where its own validation loss is lowest."""

@@ -170,7 +170,7 @@ class DMIL(Method):
         frozen = tuple(name for name in FIRST_LEVEL if hasattr(self, name))
         if self.published:
             rest = max(1, max_epochs - intra - consistency)
-            sgd: dict[str, Any] = {"optimizer": "sgd", "select": "accuracy"}
+            sgd: dict[str, Any] = {"optimizer": "sgd"}
             return [
                 Stage("intra", intra, 4e-3, plateau=(0.2, 2), **sgd),
                 Stage("consistency", consistency, 1e-3, frozen, plateau=(0.1, 1), **sgd),
@@ -178,7 +178,7 @@ class DMIL(Method):
             ]
         intra, consistency = max(1, 3 * max_epochs // 7), max(1, max_epochs // 7)
         return [
-            Stage("intra", intra, select="accuracy"),
+            Stage("intra", intra),
             Stage("consistency", consistency, frozen=frozen),
             Stage("joint", max(1, max_epochs - intra - consistency)),
         ]

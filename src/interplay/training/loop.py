@@ -2,6 +2,7 @@
 
 import copy
 import logging
+import math
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -86,9 +87,7 @@ class StageModule(pl.LightningModule):
         if self.stage.optimizer == "sgd":
             optimizer: torch.optim.Optimizer = torch.optim.SGD(weights, rate, momentum=0.9, weight_decay=1e-4)
         else:
-            optimizer = torch.optim.AdamW(
-                weights, rate, weight_decay=self.settings.weight_decay, fused=True
-            )
+            optimizer = torch.optim.AdamW(weights, rate, weight_decay=self.settings.weight_decay, fused=True)
         if self.stage.plateau is not None:
             factor, patience = self.stage.plateau
             self._plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=factor, patience=patience)
@@ -138,7 +137,7 @@ class StageModule(pl.LightningModule):
         if self.stage.plateau is not None:
             self._plateau.step(loss)
         score = (loss, -accuracy) if self.stage.select == "loss" else (-accuracy, loss)
-        if score < self.best_score:
+        if math.isfinite(loss) and score < self.best_score:
             self.best_score, self.best_epoch = score, self.current_epoch
             self.best_state = copy.deepcopy(self.method.state_dict())
         elif self.current_epoch - self.best_epoch >= (self.stage.patience or self.settings.patience):
