@@ -63,7 +63,7 @@ def run(case: dict[str, Any]) -> dict[str, Any]:
 
 
 def summary(records: list[dict[str, Any]]) -> tuple[pd.DataFrame, bool]:
-    """Mean, standard deviation and worst of the runs of each setting; whether ours passes where there are thresholds."""
+    """Mean, spread and extremes of the runs of each setting; whether ours holds its thresholds."""
     rows = [
         {**r["case"], "composition": ",".join(r["case"].get("composition", {})) or "equal",
          **{k: r[k] for k in ("accuracy", "routing", "gate_routing", "synergy_leak", "calibration_error")}}

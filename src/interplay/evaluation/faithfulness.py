@@ -23,7 +23,7 @@ __all__ = ["Faithfulness", "faithfulness", "score_explanation"]
 
 @dataclass(frozen=True)
 class Faithfulness:
-    """How true a model's decomposition is on data of known interactions.
+    r"""How true a model's decomposition is on data of known interactions.
 
     Attributes:
         accuracy: share of right predictions.
@@ -34,7 +34,7 @@ class Faithfulness:
         component_accuracy: accuracy of each part alone (rows) on the samples of each kind (columns).
         calibration_error: expected calibration error of the parts' shares of the positive contributions, read as
             the probability that the sample is of that kind.
-        estimated: bits by part: mean of share times :math:`\\log_2 p(\\hat y \\mid x) / p(\\hat y)`.
+        estimated: bits by part: mean of share times :math:`\log_2 p(\hat y \mid x) / p(\hat y)`.
         expected: bits by kind, exact, where the kinds are visible.
         chance: accuracy of guessing, one over the number of classes.
     """
@@ -56,8 +56,8 @@ class Faithfulness:
         """Largest distance from chance of synergy alone on a kind that is not synergy; None without parts."""
         if self.component_accuracy is None or "synergy" not in self.component_accuracy.index:
             return None
-        alone = self.component_accuracy.loc["synergy"].drop("synergy", errors="ignore")
-        return float((alone - self.chance).abs().max())
+        alone = self.component_accuracy.drop(columns="synergy", errors="ignore").loc["synergy"].to_numpy(float)
+        return float(np.abs(alone - self.chance).max()) if len(alone) else None
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain numbers, for JSON."""
@@ -136,10 +136,14 @@ def faithfulness(
         method: a method's name, a configured method, or any unfitted estimator with ``fit(dataset)`` and
             ``explain(dataset)`` (columns as in ``MultimodalClassifier.explain``) or only ``predict(dataset)``.
         composition: kind -> share; default equal shares.
-        n_classes, n_features, noise, n_modalities, type_visible, nonlinear: of the generator,
-            :func:`interplay.data.datasets.make_interactions`.
+        n_classes: number of classes.
         n_samples: for training.
         n_test: for scoring.
+        n_features: of each modality.
+        noise: standard deviation of the noise on the features.
+        n_modalities: number of modalities.
+        type_visible: whether the features tell the kind; see :func:`interplay.data.datasets.make_interactions`.
+        nonlinear: pass the features through a random map and tanh.
         random_state: seed of the data and of the model.
         **params: of :class:`~interplay.MultimodalClassifier`, where ``method`` is not an estimator.
 
@@ -163,9 +167,9 @@ def faithfulness(
         )
 
     training, test = draw(n_samples, 2 * random_state + 1), draw(n_test, 2 * random_state + 2)
-    estimator = method
+    estimator: Any = method
     if isinstance(method, str | Method):
-        estimator = MultimodalClassifier(method, **{"random_state": random_state} | params)
+        estimator = MultimodalClassifier(method, **{"random_state": random_state, **params})
     estimator.fit(training.dataset)
     return score_explanation(_explain(estimator, test), test)
 

@@ -150,6 +150,7 @@ class Method(nn.Module, ABC):
 
     log_prior: Tensor
     encoders: ByName
+    widths: dict[str, int]
     stage_name: str | None = None
 
     @classmethod
@@ -206,8 +207,8 @@ class Method(nn.Module, ABC):
         """
         self.encoders = ByName(encoders)
         self.register_buffer("log_prior", prior.clamp_min(1e-12).log().float())
-        widths = {name: int(encoder.out_features) for name, encoder in encoders.items()}  # type: ignore[arg-type]
-        self.build_parts(widths, len(prior))
+        self.widths = {name: int(encoder.out_features) for name, encoder in encoders.items()}  # type: ignore[arg-type]
+        self.build_parts(self.widths, len(prior))
 
     @abstractmethod
     def build_parts(self, widths: Mapping[str, int], n_classes: int) -> None:

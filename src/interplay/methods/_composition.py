@@ -50,7 +50,7 @@ class PosteriorTowers(UnimodalHeads):
         """As the base; the joint classifier gets encoders of its own."""
         super().build(copy.deepcopy(dict(encoders)), prior)
         self.joint_encoders = ByName(copy.deepcopy(dict(encoders)))
-        width = sum(int(encoder.out_features) for encoder in encoders.values())  # type: ignore[arg-type]
+        width = sum(self.widths.values())
         hidden = max(256, len(prior))
         self.joint = nn.Sequential(nn.GELU(), nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, len(prior)))
         self.best: dict[str, tuple[float, Tensor]] = {}

@@ -209,7 +209,8 @@ class DMIL(Method):
         else:
             # Supervised: each part learns its own task, the gate learns to mix.
             stop = self.supervised
-            fused = sum(gate[c][:, None] * (logits.detach() if stop else logits) for c, logits in components.items())
+            weighted = [gate[c][:, None] * (x.detach() if stop else x) for c, x in components.items()]
+            fused = torch.stack(weighted).sum(0)
         return Output(self.with_prior(fused, any_present(batch)), unimodal, components, gate, latents)
 
     def _intra(self, batch: Batch) -> dict[str, Any]:

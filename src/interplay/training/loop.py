@@ -172,12 +172,7 @@ def train(method: Method, training: Batch, validation: Batch, settings: Settings
     """
     history = History()
     generator = torch.Generator().manual_seed(seed)
-    quiet = replace(settings, progress=False)
-
-    def fit(other: Method, rows: Batch, held_out: Batch) -> None:
-        train(other, rows, held_out, quiet, seed)
-
-    training = method.prepare(training, fit)
+    training = prepare(method, training, settings, seed)
     for stage in method.stages(settings.max_epochs):
         module = _run_stage(method, stage, training, validation, settings, generator)
         if not module.best_state:
@@ -191,6 +186,16 @@ def train(method: Method, training: Batch, validation: Batch, settings: Settings
     output = evaluate(method, validation, settings.batch_size)
     method.after_fit(output, validation)
     return history
+
+
+def prepare(method: Method, training: Batch, settings: Settings, seed: int) -> Batch:
+    """Training rows with what the method attaches to them before its first stage."""
+    quiet = replace(settings, progress=False)
+
+    def fit(other: Method, rows: Batch, held_out: Batch) -> None:
+        train(other, rows, held_out, quiet, seed)
+
+    return method.prepare(training, fit)
 
 
 def _run_stage(
