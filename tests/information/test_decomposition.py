@@ -21,7 +21,7 @@ from interplay.information.broja import solve
 from interplay.information.dual_face import centre, dual_face, extremes
 
 ALL = definitions.names()
-QUICK = settings(deadline=None, max_examples=30)
+QUICK = settings(deadline=None, max_examples=20)
 
 
 def joints(*sizes):

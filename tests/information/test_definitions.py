@@ -19,7 +19,7 @@ NON_NEGATIVE = ["broja", "mmi"]
 # The others compare surprisals, so they see how finely a modality is coded.
 BLIND_TO_EQUAL_SYMBOLS = ["broja", "ccs", "mmi", "pointwise_min"]
 
-QUICK = settings(deadline=None, max_examples=40)
+QUICK = settings(deadline=None, max_examples=25)
 
 
 def joints(*sizes):
