@@ -95,8 +95,7 @@ def solve(joint: ArrayLike, *, tolerance: float = 1e-10, max_iterations: int = 8
     problem = Programme.from_tables(tables[0][None], tables[1][None])
     best, steps = minimise(problem, tolerance / NAT, max_iterations)
     primal, dual, gap = (
-        float(x[0])
-        for x in (primal_value(best.q), dual_value(problem, best.a, best.b), best.gap.clip(min=0.0))
+        float(x[0]) for x in (primal_value(best.q), dual_value(problem, best.a, best.b), best.gap.clip(min=0.0))
     )
     coupling, a, b = np.zeros(p.shape), np.full(p1.shape, -np.inf), np.full(p2.shape, -np.inf)
     coupling[np.ix_(first, second, label)] = best.q[0].transpose((2, 1, 0) if swap else (1, 2, 0))
