@@ -39,8 +39,8 @@ C = 0.25 * (2 - L)
 MAX_TOTAL = entropy(np.array([1, 3, 5, 7]) / 16)
 MAX_ONE = MAX_TOTAL - np.mean([entropy([(i + 1) / 4] + [0.25] * (3 - i)) for i in range(4)])
 
-# R, U1, U2, S. "broja" and "mmi" by hand (specs of the classical gates); "pm" and "sx" by hand from their formulas, see
-# the twins below; "ccs" by hand, since no other joint has the pairwise tables of these gates (XOR: the uniform one). All
+# R, U1, U2, S. "broja" and "mmi" by hand (the classical gates); "pm" and "sx" by hand from their formulas, see the
+# twins below; "ccs" by hand: no other joint has the pairwise tables of these gates (XOR: the uniform one). All
 # but "broja" and "pointwise_min" were also confirmed with an independent implementation (dit 2.3).
 KNOWN = {
     ("broja", "redundant"): (1, 0, 0, 0),
