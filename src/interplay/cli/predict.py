@@ -10,8 +10,8 @@ from interplay.cli.common import AsJson, claim_file, load_for_model, print_json
 if TYPE_CHECKING:
     import pandas as pd
 
-    from interplay.estimators import MultimodalClassifier
     from interplay.data import MultimodalDataset
+    from interplay.estimators import MultimodalClassifier
 
 
 def predict(

@@ -25,8 +25,8 @@ from interplay.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from interplay.estimators import MultimodalClassifier
     from interplay.data import MultimodalDataset
+    from interplay.estimators import MultimodalClassifier
 
 
 def method_names() -> list[str]:
