@@ -65,6 +65,7 @@ def test_equals_a_plain_loop() -> None:
 def test_best_epoch_is_kept_and_patience_ends_training() -> None:
     # One batch of 8 rows memorised at a high rate: validation loss soon grows.
     data, held_out = batch(8), batch(200, seed=1)
+
     class ByLoss(methods.Joint):
         def stages(self, max_epochs: int) -> list[Stage]:
             return [Stage("fit", max_epochs, select="loss")]
