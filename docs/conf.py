@@ -1,11 +1,11 @@
 """Sphinx settings: MyST markdown, furo."""
 
-from importlib.metadata import version as installed
+from interplay import __version__
 
 project = "interplay"
 copyright = "the interplay developers"
 author = "the interplay developers"
-release = installed("interplay")
+release = __version__
 version = release
 
 extensions = ["myst_parser", "sphinx.ext.mathjax"]
