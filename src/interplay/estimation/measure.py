@@ -1,6 +1,7 @@
 """`measure`: from a data set to redundancy, unique information and synergy."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -116,7 +117,7 @@ def measure(
             whole, y, groups, warnings = _prepare(pair)
             found = _ESTIMATORS[estimator](whole, y, groups, settings, track)
             found.warnings[:0] = warnings
-            return found
+            return replace(found, samples=None if found.samples is None else found.samples.reindex(pair.ids))
 
         if m == 2:
             return measure_two(dataset, settings)
