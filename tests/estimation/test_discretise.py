@@ -1,20 +1,33 @@
 """Partitions: number of cells, what they see, masked values."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from interplay.data import MultimodalDataset
 from interplay.estimation.discrete import discretise
 from interplay.estimation.discretise import DISCRETISERS, choose_n_bins, is_codes, rows_of
-from interplay.estimation.measure import _check
+from interplay.estimation.settings import Settings
+
+QUICK = {
+    "redundancy": "broja",
+    "discretiser": "auto",
+    "n_bins": None,
+    "correction": "maxent",
+    "n_bootstrap": 10,
+    "n_permutations": 9,
+    "confidence": 0.95,
+    "n_splits": 5,
+    "n_repeats": 1,
+    "sensitivity": False,
+    "n_jobs": None,
+    "seed": 0,
+}
 
 
 def settings(**changes):
-    choices = dict(
-        redundancy="broja", discretiser="auto", n_bins=None, correction="maxent", n_bootstrap=10, n_permutations=9,
-        confidence=0.95, n_splits=5, sensitivity=False, n_jobs=None, seed=0,
-    )  # fmt: skip
-    return _check(**{**choices, **changes})
+    return replace(Settings(**QUICK), **changes)
 
 
 @pytest.mark.parametrize(("n", "k"), [(200, 2), (1800, 10), (5000, 3)])

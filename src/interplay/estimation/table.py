@@ -95,9 +95,9 @@ def synergy_free(table: NDArray[Any]) -> Array:
 
     A joint without synergy is its own pairwise maximum-entropy model. So that model (of shrunken pairwise tables) is
     the null wherever its synergy, the least that the pairwise tables allow, is within noise. Where it is not (AND), it
-    is mixed with the optimal coupling of the convex programme, which has none: synergy is convex on joints with the same
-    two tables, so ``(1 - w) coupling + w model`` has at most ``w S(model)``, and ``w`` keeps that within noise. The
-    coupling alone would be too sparse: its tables have too little spurious synergy, and everything would look
+    is mixed with the optimal coupling of the convex programme, which has none: synergy is convex on joints with the
+    same two tables, so ``(1 - w) coupling + w model`` has at most ``w S(model)``, and ``w`` keeps that within noise.
+    The coupling alone would be too sparse: its tables have too little spurious synergy, and everything would look
     significant.
     """
     n = float(np.sum(table))
