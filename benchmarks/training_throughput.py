@@ -23,7 +23,9 @@ def build(data: Batch) -> Joint:
     torch.manual_seed(0)
     method = Joint()
     encoders = {
-        name: MaskedEncoder(Standardize.fit(x, torch.ones(x.shape[:1], dtype=torch.bool)), build_encoder("mlp", (32,)), name)
+        name: MaskedEncoder(
+            Standardize.fit(x, torch.ones(x.shape[:1], dtype=torch.bool)), build_encoder("mlp", (32,)), name
+        )
         for name, x in data.modalities.items()
     }
     method.build(encoders, torch.full((10,), 0.1))

@@ -19,7 +19,10 @@ rows = np.random.default_rng(0).permutation(3000)
 train, test = made.dataset[rows[:2000]], made.dataset[rows[2000:]]
 kind = made.kind[rows[2000:]]
 
-models = {name: ip.MultimodalClassifier(name, max_epochs=40, random_state=0).fit(train) for name in ("ensemble", "joint", "dmil")}
+models = {
+    name: ip.MultimodalClassifier(name, max_epochs=40, random_state=0).fit(train)
+    for name in ("ensemble", "joint", "dmil")
+}
 right = pd.DataFrame({name: model.predict(test) == test.target for name, model in models.items()})
 print("accuracy by the kind of a sample\n", right.groupby(kind).mean().round(3), "\n")
 
