@@ -14,7 +14,7 @@ from interplay.estimation.measurement import Measurement
 from interplay.estimation.resample import PARTS, Track, from_model, parts_of
 from interplay.estimation.settings import Settings
 from interplay.estimation.table import NON_NEGATIVE, TableEstimate, correct, estimate_table
-from interplay.information.decomposition import decompose
+from interplay.information import decompose
 
 if TYPE_CHECKING:
     import pandas as pd

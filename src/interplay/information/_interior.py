@@ -99,9 +99,7 @@ def step(problem: Programme, state: State, tolerance: float, reach: float) -> St
     second = np.where((target < 0.5 * total)[:, None, None], dw * ds, 0.0)
     da, db, dw, ds = direction((target / mass)[:, None, None] * weight - product - second, CORRECTION)
     length = (1.0 - np.clip(total, 5e-4, 0.1)) * np.minimum(_longest(w, dw), _longest(s, ds))
-    length = np.minimum(length, reach / np.maximum(reach, np.maximum(_largest(da), _largest(db))))[
-        :, None, None
-    ]
+    length = np.minimum(length, reach / np.maximum(reach, np.maximum(_largest(da), _largest(db))))[:, None, None]
     return State(a + length * da, b + length * db, w + length * dw, s + length * ds)
 
 
@@ -119,9 +117,7 @@ def minimise(problem: Programme, tolerance: float, max_iterations: int) -> tuple
     for iteration in range(1, max_iterations + 1):
         if not len(rows):
             break
-        state = step(
-            problem, state, tolerance, max(SAFE_REACH, REACH * SHRINK ** max(0, iteration - SHRINK_AFTER))
-        )
+        state = step(problem, state, tolerance, max(SAFE_REACH, REACH * SHRINK ** max(0, iteration - SHRINK_AFTER)))
         steps[rows] = iteration
         sound = np.isfinite(state.w).all(axis=(1, 2))
         near = (state.w * state.s).sum(axis=(1, 2)) <= CERTIFY_BELOW * tolerance
