@@ -125,9 +125,7 @@ def _inverse_roots(blocks: Array) -> Array:
         factors = np.linalg.cholesky(blocks)
     except np.linalg.LinAlgError:
         k = blocks.shape[-1]
-        factors = np.stack([np.tril(_factor(block)) for block in blocks.reshape(-1, k, k)]).reshape(
-            blocks.shape
-        )
+        factors = np.stack([np.tril(_factor(block)) for block in blocks.reshape(-1, k, k)]).reshape(blocks.shape)
     inverse = np.zeros_like(factors)
     for i, unit in enumerate(np.eye(blocks.shape[-1])):  # forward substitution: accurate row by row
         rest = np.einsum("...j,...jl->...l", factors[..., i, :i], inverse[..., :i, :])
