@@ -188,7 +188,9 @@ def test_it_is_not_one_array(dataset):
 
 
 def test_repr_and_summary_are_short_and_say_what_is_missing(dataset):
-    text = "MultimodalDataset(6 samples, classification with 3 classes, audio (3,) 83% present, video (4, 2) 83% present"
+    text = (
+        "MultimodalDataset(6 samples, classification with 3 classes, audio (3,) 83% present, video (4, 2) 83% present"
+    )
     assert repr(dataset) == text + ", age ())"
     summary = dataset.summary()
     assert summary.loc["audio", ["present", "absent"]].tolist() == [5, 1]

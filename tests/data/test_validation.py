@@ -67,7 +67,10 @@ CASES = {
         {"modalities": {"a": OK, "b": None}, "present": {"b": [True] * 4}},
         ["present['b']", "None", "4 True"],
     ),
-    "lengths of an unknown modality": ({"modalities": {"a": SEQUENCE}, "lengths": {"b": [1] * 4}}, ["lengths", "['b']"]),
+    "lengths of an unknown modality": (
+        {"modalities": {"a": SEQUENCE}, "lengths": {"b": [1] * 4}},
+        ["lengths", "['b']"],
+    ),
     "lengths of a vector": ({"modalities": {"a": OK}, "lengths": {"a": [1] * 4}}, ["lengths['a']", "(4, 2)"]),
     "lengths of floats": (
         {"modalities": {"a": SEQUENCE}, "lengths": {"a": [1.0] * 4}},
@@ -101,8 +104,14 @@ CASES = {
         {"modalities": {"a": OK}, "target": list("xyxy"), "class_names": list("xyz")},
         ["class_names", "['x', 'y']", "found 3"],
     ),
-    "a name twice": ({"modalities": {"a": OK}, "target": LABELS, "class_names": ["x", "x"]}, ["class_names", "different"]),
-    "names no strings": ({"modalities": {"a": OK}, "target": LABELS, "class_names": [0, 1]}, ["class_names", "strings"]),
+    "a name twice": (
+        {"modalities": {"a": OK}, "target": LABELS, "class_names": ["x", "x"]},
+        ["class_names", "different"],
+    ),
+    "names no strings": (
+        {"modalities": {"a": OK}, "target": LABELS, "class_names": [0, 1]},
+        ["class_names", "strings"],
+    ),
 }
 
 

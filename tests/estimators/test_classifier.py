@@ -122,9 +122,7 @@ def test_bad_parameters_are_named(params, message) -> None:
 
 def test_bad_data_at_prediction_are_named(fitted) -> None:
     full = data()
-    with pytest.raises(
-        ValueError, match=r"modality 'a': expected samples of shape \(3,\), .* found \(2,\)"
-    ):
+    with pytest.raises(ValueError, match=r"modality 'a': expected samples of shape \(3,\), .* found \(2,\)"):
         fitted.predict({"a": full.modalities["b"], "b": full.modalities["b"]})
     with pytest.raises(ValueError, match="give None for a modality that is absent"):
         fitted.predict({"a": full.modalities["a"]})

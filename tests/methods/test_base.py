@@ -29,9 +29,7 @@ def test_parameters_are_reachable_through_the_estimator() -> None:
 
 
 def test_too_few_modalities_name_the_alternative(data) -> None:
-    with pytest.raises(
-        ValueError, match=r"Ensemble needs at least 2 modalities, found 1: .*; use method='unimodal'"
-    ):
+    with pytest.raises(ValueError, match=r"Ensemble needs at least 2 modalities, found 1: .*; use method='unimodal'"):
         MultimodalClassifier("ensemble").fit(data.select(["a"]))
 
 

@@ -281,7 +281,5 @@ def _device(name: str) -> torch.device:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).split("\n", 1)[0]
-        raise ValueError(
-            f"device {name!r} cannot be used ({reason}); use 'auto' or 'cpu'"
-        ) from None
+        raise ValueError(f"device {name!r} cannot be used ({reason}); use 'auto' or 'cpu'") from None
     return device
