@@ -71,7 +71,7 @@ class AdditiveStatistics:
         parts = [(self.log_sums.detach() - peak).exp()] + [getattr(self, f.name).detach() for f in fields(self)[1:]]
         flat = torch.cat([part.reshape(-1) for part in parts])
         dist.all_reduce(flat, dist.ReduceOp.SUM, group)
-        pieces = flat.split([part.numel() for part in parts])
+        pieces = torch.split(flat, [part.numel() for part in parts])
         sums, *rest = [piece.reshape(part.shape) for piece, part in zip(pieces, parts, strict=True)]
         return AdditiveStatistics(sums.log() + peak, *rest)
 
@@ -150,7 +150,8 @@ def tcmax_additive(
     >>> round(float(tcmax_additive([perfect, perfect], y).exp()), 3)  # log(B / K) on a perfect balanced classifier
     8.0
     """
-    if present is weight is total is group is None and isinstance(label_marginal, str) and label_marginal == "uniform":
+    plain = all(option is None for option in (present, weight, total, group))
+    if plain and isinstance(label_marginal, str) and label_marginal == "uniform":
         return _plain(stack_logits(logits), target)
     local = AdditiveStatistics.of(logits, target, present=present, weight=weight)
     if total is not None:

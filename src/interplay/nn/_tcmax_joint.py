@@ -109,7 +109,7 @@ class _Grid:
             for cell in self._product(self.pool, self.chunk_size)
         ]
         positives = self._complete_positives()
-        for pattern in self.masks[:, self.gaps].unique(dim=1).T:
+        for pattern in torch.unique(self.masks[:, self.gaps], dim=1).T:
             rows = self.gaps[(self.masks[:, self.gaps] == pattern[:, None]).all(0)]
             absent = [m for m, there in enumerate(pattern.tolist()) if not there]
             block = torch.cartesian_prod(*(self.pool[m] for m in absent)).reshape(-1, len(absent)).T
