@@ -7,6 +7,7 @@ from interplay.methods._base import Batch, Loss, Method, Output, Stage
 from interplay.methods.dmil import DMIL
 from interplay.methods.ensemble import Ensemble
 from interplay.methods.joint import Joint
+from interplay.methods.tcmax import TCMax
 from interplay.methods.unimodal import Unimodal
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Method",
     "Output",
     "Stage",
+    "TCMax",
     "Unimodal",
     "make",
     "names",
