@@ -53,7 +53,7 @@ class TCMax(Method):
         head: str = "interaction",
         hidden: int = 64,
         label_marginal: str = "uniform",
-        negatives: int = 4096,
+        negatives: int = 2048,
         bank_size: int = 256,
     ) -> None:
         super().__init__()
@@ -117,7 +117,7 @@ class TCMax(Method):
         unimodal = {}
         for m, name in enumerate(self.encoders):
             only = torch.zeros_like(masks)
-            only[m] = True
+            only[m] = masks[m]
             unimodal[name] = self.with_prior(self._calibrated(self._given(features, logits, only)), masks[m])
         return Output(self._posterior(logits, batch), unimodal, latents=latents)
 
@@ -138,7 +138,7 @@ class TCMax(Method):
             )
             # One modality alone: the additive part's own loss makes its marginal exact.
             enough = 2 if self.head == "interaction" else len(masks)
-        partial = ~masks.all(0) & (masks.sum(0) >= enough)
+        partial = ~masks.all(0) & (masks.sum(0) >= max(1, enough))
         for pattern in torch.unique(masks[:, partial], dim=1).T:
             rows = ((masks == pattern[:, None]).all(0)).nonzero()[:, 0]
             for some in torch.split(rows, max(1, CELLS // self.bank_size)):
