@@ -53,10 +53,11 @@ def test_equals_a_plain_loop() -> None:
         plain.eval()
         with torch.no_grad():
             logits = plain(held_out).logits
-        score = (float(torch.nn.functional.cross_entropy(logits, held_out.target)), 0.0)
+        accuracy = float((logits.argmax(-1) == held_out.target).float().mean())
+        score = (-accuracy, float(torch.nn.functional.cross_entropy(logits, held_out.target)))
         if score < best:
             best, states = score, copy.deepcopy(plain.state_dict())
-    assert history.records[history.best_epochs["fit"]]["validation_loss"] == pytest.approx(best[0], rel=1e-5)
+    assert history.records[history.best_epochs["fit"]]["validation_loss"] == pytest.approx(best[1], rel=1e-5)
     for name, value in trained.state_dict().items():
         torch.testing.assert_close(value, states[name], rtol=1e-4, atol=1e-6)
 
@@ -64,7 +65,12 @@ def test_equals_a_plain_loop() -> None:
 def test_best_epoch_is_kept_and_patience_ends_training() -> None:
     # One batch of 8 rows memorised at a high rate: validation loss soon grows.
     data, held_out = batch(8), batch(200, seed=1)
-    method = built(methods.Joint())
+
+    class ByLoss(methods.Joint):
+        def stages(self, max_epochs: int) -> list[Stage]:
+            return [Stage("fit", max_epochs, select="loss")]
+
+    method = built(ByLoss())
     history = train(method, data, held_out, Settings(max_epochs=200, patience=5, learning_rate=0.05), seed=0)
     losses = [record["validation_loss"] for record in history.records]
     best = int(np.argmin(losses))
