@@ -106,8 +106,8 @@ def table(path: Path) -> None:
     print("seeds a cell:", frame.groupby(["data", "method"]).size().agg(["min", "max"]).to_dict())
     for metric in ("accuracy", "f1", "nll", "ece", "divergence", "total_correlation", "seconds"):
         cells = frame.groupby(["method", "data"])[metric].agg(["mean", "std"])
-        text = cells.apply(lambda c: f"{c['mean']:.3f} ± {c['std']:.3f}", axis=1).unstack()[order]
-        mean = cells["mean"].unstack()[order]
+        text = cells.apply(lambda c: f"{c['mean']:.3f} ± {c['std']:.3f}", axis=1).unstack()[order]  # noqa: PD010
+        mean = cells["mean"].unstack()[order]  # noqa: PD010
         text["rank"] = mean.rank(ascending=metric not in ("accuracy", "f1")).mean(axis=1).round(2)
         text["mean"] = mean.mean(axis=1).round(3)
         print(f"\n### {metric}\n\n{text.sort_values('rank').to_markdown()}")

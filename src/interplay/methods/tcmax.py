@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
-from interplay.methods._base import Batch, Loss, Method, Output, Stage, any_present, cross_entropy
+from interplay.methods._base import Batch, Loss, Method, Output, Stage, any_present
 from interplay.nn import ByName
 from interplay.nn.losses import AdditiveStatistics, tcmax, tcmax_additive, tcmax_posterior
 
@@ -47,13 +47,14 @@ class TCMax(Method):
     """
 
     marginals: Tensor
+    bank: Tensor
 
     def __init__(
         self,
         head: str = "interaction",
         hidden: int = 64,
         label_marginal: str = "uniform",
-        negatives: int = 2048,
+        negatives: int = 1024,
         bank_size: int = 256,
     ) -> None:
         super().__init__()
@@ -173,20 +174,17 @@ class TCMax(Method):
             )  # fmt: skip
         return Loss(torch.stack(list(parts.values())).sum(), parts)
 
+    def _statistics(self, batch: Batch, features: list[Tensor]) -> AdditiveStatistics:
+        assert batch.target is not None
+        masks = [batch.present[name] for name in self.encoders]
+        return AdditiveStatistics.of([f[:, : self.n_classes] for f in features], batch.target, present=masks)
+
     def after_epoch(self, training: Batch, validation: Batch, stage: Stage) -> None:
         """Store what marginalisation needs: additive log-means over all training rows, and a bank of rows."""
-        assert training.target is not None
         chunks = [(chunk, self.features(chunk)) for chunk in training.chunks(1024)]
         if self.head != "joint":
-            statistics = [
-                AdditiveStatistics.of(
-                    [f[:, : self.n_classes] for f in features],
-                    chunk.target,
-                    present=[chunk.present[m] for m in self.encoders],
-                )
-                for chunk, features in chunks
-            ]
-            self.marginals = sum(statistics[1:], start=statistics[0]).marginals()
+            first, *others = [self._statistics(chunk, features) for chunk, features in chunks]
+            self.marginals = sum(others, start=first).marginals()
         if self.head != "additive":
             generator = torch.Generator().manual_seed(0)
             for m, name in enumerate(self.encoders):
