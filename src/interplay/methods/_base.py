@@ -29,6 +29,7 @@ class Batch:
         present: name to bool ``(B,)``, for every modality.
         lengths: name to int ``(B,)``, for sequences that have them.
         target: class codes ``(B,)`` or None.
+        rows: position ``(B,)`` of each row in the training part, in training only.
         extra: further tensors ``(B, ...)`` by name: what a method attached in :meth:`Method.prepare`, ``group`` codes,
             and cached encodings as ``encoding:<modality>``.
     """
@@ -37,6 +38,7 @@ class Batch:
     present: Mapping[str, Tensor]
     lengths: Mapping[str, Tensor] = field(default_factory=dict)
     target: Tensor | None = None
+    rows: Tensor | None = None
     extra: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -47,7 +49,9 @@ class Batch:
             return {name: tensor[rows] for name, tensor in tensors.items()}
 
         target = None if self.target is None else self.target[rows]
-        return Batch(pick(self.modalities), pick(self.present), pick(self.lengths), target, pick(self.extra))
+        positions = None if self.rows is None else self.rows[rows]
+        extra = pick(self.extra)
+        return Batch(pick(self.modalities), pick(self.present), pick(self.lengths), target, positions, extra)
 
     def attach(self, **extra: Tensor) -> "Batch":
         """The same rows with further tensors by row."""
@@ -75,6 +79,7 @@ class Batch:
             present=move(self.present),
             lengths=move(self.lengths),
             target=target,
+            rows=None if self.rows is None else self.rows.to(device),
             extra=move(self.extra),
         )
 
@@ -152,6 +157,11 @@ class Method(nn.Module, ABC):
     encoders: ByName
     widths: dict[str, int]
     stage_name: str | None = None
+
+    @property
+    def steps_per_batch(self) -> int:
+        """How many optimiser steps each batch gets; methods that alternate between modalities take several."""
+        return 1
 
     @classmethod
     def _parameter_names(cls) -> list[str]:
@@ -239,15 +249,18 @@ class Method(nn.Module, ABC):
         """Hook before each training step: may change the batch, for instance hide modalities."""
         return batch
 
-    def after_epoch(self, output: Output, batch: Batch) -> None:
-        """Hook after each epoch, with the outputs on the whole validation part in evaluation mode."""
-
     def begin_stage(self, stage: Stage) -> None:
         """Hook before a stage's first epoch; remembers its name for methods whose forward pass differs by stage."""
         self.stage_name = stage.name
 
     def after_backward(self, output: Output, batch: Batch, stage: Stage) -> None:
         """Hook for gradient modulation, between the backward pass and the optimiser's step."""
+
+    def after_epoch(self, training: Batch, validation: Batch, stage: Stage) -> None:
+        """Hook after an epoch's steps and before it is scored, in evaluation mode and without gradients.
+
+        For what is read off the training or the validation part as a whole, such as class means of embeddings.
+        """
 
     def after_fit(self, output: Output, batch: Batch) -> None:
         """Hook called once, with the best weights, on the whole validation part in evaluation mode."""
