@@ -1,6 +1,6 @@
 """DMIL beside its controls on real data; one JSON line a run, finished runs are skipped.
 
-    INTERPLAY_DATA=... python benchmarks/dmil_real.py results.jsonl [--ablations] [--summary]
+    INTERPLAY_DATA=... python benchmarks/dmil_real.py results.jsonl [--ablations] [--seeds N] [--summary]
 
 Official test parts where there are any (groups never split); otherwise a quarter for testing, drawn by the seed.
 The summary gives mean and standard deviation over seeds, and a paired test of ours against each method: a bootstrap
@@ -97,6 +97,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("results", type=Path)
     parser.add_argument("--ablations", action="store_true")
+    parser.add_argument("--seeds", type=int, default=5, help="at most this many")
     parser.add_argument("--summary", action="store_true")
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -106,7 +107,7 @@ def main() -> None:
         return
     done = {(r["data"], r["method"], r["seed"]) for r in records}
     chosen = ABLATIONS if args.ablations else METHODS
-    for seed in range(5):
+    for seed in range(args.seeds):
         for data, seeds in DATA.items():
             if seed < seeds and (not args.ablations or data in ("ravdess", "100leaves")):
                 for method in chosen:
