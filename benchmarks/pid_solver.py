@@ -140,8 +140,9 @@ def bootstrap(replicates: int = 1000, rivals: int = 20) -> None:
         clarabel(p)
     each = (time.process_time() - start) / rivals
     print(
-        f"\nBootstrap, 20x20x2: {replicates} replicates in {seconds:.2f} s, largest gap {result.gap.max():.0e} "
-        f"bits; cvxpy with Clarabel needs {each:.4f} s each: {seconds / each:.0f} in the same time."
+        f"\nBootstrap, 20x20x2: {replicates} replicates in {seconds:.2f} s, "
+        f"largest gap {result.gap.max():.0e} bits; "
+        f"cvxpy with Clarabel needs {each:.4f} s each: {seconds / each:.0f} in the same time."
     )
 
 

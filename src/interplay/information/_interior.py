@@ -124,7 +124,7 @@ def minimise(problem: Programme, tolerance: float, max_iterations: int) -> tuple
 def _follow(
     problem: Programme, best: Certified, steps: Array, tolerance: float, max_iterations: int, reach: float
 ) -> None:
-    """Follow the central path of every unsolved problem, improving ``best`` and counting ``steps`` in place."""
+    """Follow the path of every unsolved problem, improving ``best`` and counting ``steps`` in place."""
     rows = np.flatnonzero((best.gap > tolerance) & (steps < max_iterations))
     problem, stalled, iteration = problem[rows], np.zeros(len(rows)), 0
     state = start(problem)  # problem, state and stalled hold the open rows only
