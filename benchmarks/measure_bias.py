@@ -115,24 +115,34 @@ def main():
     parser.add_argument("--alarms", type=int, default=400)
     parser.add_argument("--tables", type=int, default=100)
     parser.add_argument("--size", type=int, choices=(0, 1), help="6x6x3 or 10x10x5 only")
+    parser.add_argument("--part", choices=("tests", "estimates"), help="only these")
+    parser.add_argument("--samples", type=int, nargs="+", default=SAMPLES)
     options = parser.parse_args()
+    kinds = ("tests", "estimates") if options.part is None else (options.part,)
     rng = np.random.default_rng(2026)
     for shape in SIZES if options.size is None else SIZES[options.size :][:1]:
-        joints = truths(shape)
-        size = "x".join(map(str, shape))
-        for n in SAMPLES:
-            show_test(f"{size} independent", joints["independent"], n, options.alarms, 99, rng)
-        for name in ("unique", "duplicate"):
-            for n in SAMPLES:
-                show_test(f"{size} {name} (S = 0)", joints[name], n, options.repetitions, 99, rng)
-        if shape == SIZES[0]:
-            for name in ("XOR", "AND"):
-                for flip in (0.0, 0.2, 0.35):
-                    for n in SAMPLES[:2]:
-                        show_test(f"2x2x2 {name}, flipped {flip}", gate(name, flip), n, options.repetitions, 99, rng)
-        for name in ("dirichlet", "mixed", "modular", "independent"):
-            for n in SAMPLES:
-                show_estimates(shape, name, joints[name], n, options.repetitions, options.tables, rng)
+        if "tests" in kinds:
+            tests(shape, options, rng)
+        if "estimates" in kinds:
+            for name in ("dirichlet", "mixed", "modular", "independent"):
+                for n in options.samples:
+                    joint = truths(shape)[name]
+                    show_estimates(shape, name, joint, n, options.repetitions, options.tables, rng)
+
+
+def tests(shape, options, rng):
+    joints = truths(shape)
+    size = "x".join(map(str, shape))
+    for n in options.samples:
+        show_test(f"{size} independent", joints["independent"], n, options.alarms, 99, rng)
+    for name in ("unique", "duplicate"):
+        for n in options.samples:
+            show_test(f"{size} {name} (S = 0)", joints[name], n, options.repetitions, 99, rng)
+    if shape == SIZES[0]:
+        for name in ("XOR", "AND"):
+            for flip in (0.0, 0.2, 0.35):
+                for n in options.samples[:2]:
+                    show_test(f"2x2x2 {name}, flipped {flip}", gate(name, flip), n, options.repetitions, 99, rng)
 
 
 if __name__ == "__main__":

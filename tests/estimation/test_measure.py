@@ -178,10 +178,14 @@ def test_a_numeric_target_is_cut_with_a_warning():
 def test_samples_average_to_the_plug_in_parts():
     data = gate("AND", 500)
     found = ip.measure(data, **QUICK)
-    assert list(found.samples.columns) == ["redundancy", "unique:a", "unique:b", "synergy", "total", "counted"]
+    assert list(found.samples.columns) == [*found.plugin, *(f"{part}:sd" for part in found.plugin)]
     assert found.samples.index.tolist() == data.ids.tolist()
     for part, value in found.plugin.items():
         assert found.samples[part].mean() == pytest.approx(value, abs=1e-6)
+    spread = found.samples["total:sd"]
+    assert 0.01 < spread.max() < 0.3
+    more = ip.measure(gate("AND", 8000), **QUICK).samples["total:sd"]
+    assert more.max() == pytest.approx(spread.max() / 4, rel=0.5)
 
 
 def test_sensitivity_and_serialisation():

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from interplay.data import MultimodalDataset, as_dataset
 from interplay.estimation.classifiers import measure_classifiers
+from interplay.estimation.controls import run_controls
 from interplay.estimation.discrete import measure_discrete
 from interplay.estimation.measurement import Measurement
 from interplay.estimation.resample import tracker
@@ -40,6 +41,7 @@ def measure(
     n_splits: int = 5,
     n_repeats: int = 3,
     sensitivity: bool = True,
+    controls: bool = False,
     n_jobs: int | None = None,
     random_state: int | None = None,
     progress: bool = False,
@@ -77,6 +79,8 @@ def measure(
         n_splits: folds of cross-fitting ("classifiers").
         n_repeats: rounds of cross-fitting, whose spread is the uncertainty of each sample ("classifiers").
         sensitivity: also estimate with other numbers of cells and other fits.
+        controls: also measure three cases of known synergy at this size: the first modality twice, an embedded XOR,
+            shuffled targets; a failure becomes a warning.
         n_jobs: workers; results do not depend on it.
         random_state: seed; None draws one.
         progress: show a progress bar.
@@ -115,7 +119,7 @@ def measure(
     if estimator not in _ESTIMATORS:
         raise ValueError(f"unknown estimator {estimator!r}; there are {', '.join(_ESTIMATORS)}.")
     m = len(dataset.names)
-    runs = 1 if m == 2 else m * (m - 1) // 2 + m
+    runs = (4 if controls else 1) if m == 2 else m * (m - 1) // 2 + m
     with tracker(progress, runs * 2 * (n_bootstrap + n_permutations), "measuring") as track:
 
         def measure_two(pair: MultimodalDataset, settings: Settings) -> Measurement:
@@ -125,7 +129,13 @@ def measure(
             return replace(found, samples=None if found.samples is None else found.samples.reindex(pair.ids))
 
         if m == 2:
-            return measure_two(dataset, settings)
+            found = measure_two(dataset, settings)
+            if not controls:
+                return found
+            whole, _, groups, _ = _prepare(dataset)
+            checks, warnings = run_controls(whole, groups, settings, measure_two)
+            found.warnings.extend(warnings)
+            return replace(found, controls=checks)
         whole, y, groups, warnings = _prepare(dataset)
         found = measure_several(dataset, whole, y, groups, settings, measure_two)
         found.warnings[:0] = warnings
