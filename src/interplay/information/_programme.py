@@ -1,0 +1,86 @@
+"""The polytope of joints with three given pairwise tables, as sparse matrices for linear programmes (HiGHS)."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linprog
+from scipy.sparse import csr_array, vstack
+
+from interplay.information._additive import Array, allowed_cells
+
+
+@dataclass(frozen=True)
+class Polytope:
+    """Cells (n,) that may carry mass, by index (i, j, y); constraints A r = right side, one row a table entry."""
+
+    p1y: Array
+    p2y: Array
+    p12: Array
+
+    @cached_property
+    def cells(self) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+        """Indices of the allowed cells."""
+        i, j, y = np.nonzero(allowed_cells(self.p1y, self.p2y, self.p12))
+        return i, j, y
+
+    @property
+    def size(self) -> int:
+        """Number of allowed cells."""
+        return len(self.cells[0])
+
+    @cached_property
+    def pair(self) -> NDArray[np.intp]:
+        """Position of every cell's pair among the pairs that occur."""
+        i, j, _ = self.cells
+        return np.unique(i * self.p12.shape[1] + j, return_inverse=True)[1]
+
+    @cached_property
+    def equalities(self) -> tuple[csr_array, Array]:
+        """Sparse A and right side, rows in the order p1y, p2y, p12."""
+        i, j, y = self.cells
+        k, k2 = self.p1y.shape[1], self.p12.shape[1]
+        blocks = [
+            _rows(index, table.size) for index, table in ((i * k + y, self.p1y), (j * k + y, self.p2y), (i * k2 + j, self.p12))
+        ]
+        right = np.concatenate([self.p1y.ravel(), self.p2y.ravel(), self.p12.ravel()])
+        matrix = csr_array(vstack(blocks))
+        used = np.diff(matrix.indptr) > 0
+        if right[~used].max(initial=0.0) > 1e-9:
+            raise ValueError("no joint has these three tables: some entry has no cell left; use reconcile=True")
+        return matrix[used], right[used]
+
+    def maximise(self, cost: Array) -> tuple[Array, float]:
+        """A vertex r (n,) with largest sum r * cost, and that value."""
+        matrix, right = self.equalities
+        found = linprog(-cost, A_eq=matrix, b_eq=right, bounds=(0, None), method="highs")
+        if found.status != 0:
+            raise ValueError(f"no joint has these three tables ({found.message}); use reconcile=True")
+        return np.maximum(found.x, 0.0), float(-found.fun)
+
+    def joint(self, r: Array) -> Array:
+        """The cells back in a table (K1, K2, k)."""
+        full = np.zeros((*self.p12.shape, self.p1y.shape[1]))
+        full[self.cells] = r
+        return full
+
+
+def _rows(index: NDArray[np.intp], count: int) -> csr_array:
+    n = len(index)
+    return csr_array((np.ones(n), (index, np.arange(n))), shape=(count, n))
+
+
+def cell_limits(p1y: Array, p2y: Array, p12: Array) -> tuple[Array, Array]:
+    """Least and largest mass of every cell, (..., K1, K2, k): exact for the table collapsed to {cell, others}^3.
+
+    Eight masses of the collapsed table must not be negative, and one parameter is free.
+    """
+    first, second, pair = p1y[..., :, None, :], p2y[..., None, :, :], p12[..., None]
+    margins = p1y.sum(-1)[..., :, None, None], p2y.sum(-1)[..., None, :, None], p1y.sum(-2)[..., None, None, :]
+    rest = 1 - margins[0] - margins[1] - margins[2] + first + second + pair
+    high = np.minimum(np.minimum(first, second), np.minimum(pair, rest))
+    low = np.maximum(pair + first - margins[0], pair + second - margins[1])
+    low = np.maximum(np.maximum(low, first + second - margins[2]), 0.0)
+    high = np.maximum(high, 0.0)
+    return np.minimum(low, high), high

@@ -1,0 +1,209 @@
+"""How accurate can a predictor of Y from (X1, X2) be, when only three pairwise tables are known?"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.optimize import Bounds, LinearConstraint, brentq, linprog, milp
+from scipy.sparse import csr_array, eye_array, hstack
+
+from interplay.information._additive import Array, allowed_cells
+from interplay.information._programme import Polytope, _rows, cell_limits
+from interplay.information.tables import align_margins, check_margins, check_tables
+
+SMALL = 400  # cells up to which the mixed-integer programme is tried
+MEDIUM = 12_000  # cells up to which its linear relaxation is solved
+
+
+@dataclass(frozen=True)
+class GuaranteedRule:
+    """An additive fusion rule and the accuracy it has at least, on every joint with the three tables.
+
+    accuracy: the guaranteed accuracy. a (K1, k), b (K2, k): additive scores. rule (K1, K2, k): probability of
+    answering each label, max(0, a + b - threshold) with the threshold that makes it sum to 1.
+    """
+
+    accuracy: float
+    a: Array
+    b: Array
+    rule: Array
+
+
+@dataclass(frozen=True)
+class LargestAccuracy:
+    """upper: no consistent joint allows more. attained: some consistent joint allows it (NaN if none was found).
+
+    method: "mixed-integer", "linear relaxation" or "cells", the tightest that was run.
+    """
+
+    upper: float
+    attained: float
+    method: str
+
+
+def threshold(scores: Array) -> Array:
+    """The t with sum_y max(0, scores - t) = 1 along the last axis (projection on the simplex)."""
+    ordered = -np.sort(-scores, axis=-1)
+    finite = np.isfinite(ordered)
+    sums = np.where(finite, ordered, 0.0).cumsum(-1)
+    candidates = np.where(finite, (sums - 1) / np.arange(1, scores.shape[-1] + 1), -np.inf)
+    return candidates.max(-1)
+
+
+def smallest_accuracy(p1y: ArrayLike, p2y: ArrayLike, p12: ArrayLike) -> GuaranteedRule:
+    r"""Smallest Bayes accuracy over all joints with the three tables, by a linear programme.
+
+    .. math:: \min_r \sum_{x_1,x_2} \max_y r(x_1,x_2,y)
+        = \max_{a,b} \langle a, p_{1y}\rangle + \langle b, p_{2y}\rangle - \sum p_{12}\, t(a + b)
+
+    with t(z) the number that makes :math:`\sum_y \max(0, z_y - t) = 1`. The right side is what the randomised
+    additive rule :math:`\max(0, a + b - t)` scores at least on every such joint, so the accuracy is not only
+    guaranteed: this rule reaches it without one labelled pair. The value returned is the right side at the solver's
+    weights, a rigorous lower bound whatever the solver's tolerance.
+
+    Args:
+        p1y: table (K1, k).
+        p2y: table (K2, k).
+        p12: table (K1, K2).
+
+    Raises:
+        ValueError: tables that no joint has.
+
+    >>> import numpy as np
+    >>> labels = np.array([[0.5, 0.0], [0.25, 0.25]])  # AND: either input alone reaches 0.75
+    >>> round(smallest_accuracy(labels, labels, np.full((2, 2), 0.25)).accuracy, 9)
+    1.0
+    """
+    one, two, pairs = check_tables(p1y, p2y, p12)
+    check_margins(one, two, pairs)
+    return _smallest(*align_margins(one, two, pairs))
+
+
+def _smallest(p1y: Array, p2y: Array, p12: Array) -> GuaranteedRule:
+    polytope = Polytope(p1y, p2y, p12)
+    matrix, right = polytope.equalities
+    n, pairs = polytope.size, int(polytope.pair.max()) + 1
+    cost = np.concatenate([np.zeros(n), np.ones(pairs)])
+    at_most = hstack([eye_array(n, format="csr"), -_rows(polytope.pair, pairs).T])
+    equal = hstack([matrix, csr_array((matrix.shape[0], pairs))])
+    found = linprog(
+        cost, A_ub=at_most.tocsr(), b_ub=np.zeros(n), A_eq=equal.tocsr(), b_eq=right, method="highs-ds" if n < MEDIUM else "highs-ipm"
+    )
+    if found.status != 0:
+        raise ValueError(f"no joint has these three tables ({found.message}); use reconcile=True")
+    weights = np.zeros(p1y.size + p2y.size + p12.size)
+    used = np.zeros(len(weights), dtype=bool)
+    i, j, y = polytope.cells
+    used[i * p1y.shape[1] + y] = True
+    used[p1y.size + j * p1y.shape[1] + y] = True
+    used[p1y.size + p2y.size + i * p12.shape[1] + j] = True
+    weights[used] = found.eqlin.marginals
+    a = weights[: p1y.size].reshape(p1y.shape)
+    b = weights[p1y.size : p1y.size + p2y.size].reshape(p2y.shape)
+    return guaranteed_rule(a, b, p1y, p2y, p12)
+
+
+def guaranteed_rule(a: Array, b: Array, p1y: Array, p2y: Array, p12: Array) -> GuaranteedRule:
+    """The rule of any weights, its guaranteed accuracy under the tables; never below the better modality alone."""
+    found = GuaranteedRule(guaranteed_accuracy(a, b, p1y, p2y, p12), a, b, rule_of(a, b))
+    for alone in (True, False):
+        a0 = np.eye(p1y.shape[1])[p1y.argmax(1)] if alone else np.zeros_like(p1y)
+        b0 = np.zeros_like(p2y) if alone else np.eye(p2y.shape[1])[p2y.argmax(1)]
+        if (value := guaranteed_accuracy(a0, b0, p1y, p2y, p12)) > found.accuracy:
+            found = GuaranteedRule(value, a0, b0, rule_of(a0, b0))
+    return found
+
+
+def rule_of(a: Array, b: Array) -> Array:
+    """Answering probabilities (K1, K2, k) of the additive rule with scores a (K1, k) and b (K2, k)."""
+    z = a[:, None, :] + b[None, :, :]
+    return np.maximum(0.0, z - threshold(z)[..., None])
+
+
+def guaranteed_accuracy(a: Array, b: Array, p1y: Array, p2y: Array, p12: Array) -> float:
+    """<a, p1y> + <b, p2y> - sum p12 threshold(a + b): at most the Bayes accuracy, for any weights.
+
+    Linear in the three tables, so sample means estimate it without bias when a and b come from other samples.
+    """
+    allowed = allowed_cells(p1y, p2y, p12)
+    z = np.where(allowed, a[:, None, :] + b[None, :, :], -np.inf)
+    t = np.where(p12 > 0, threshold(z), 0.0)
+    return float((a * p1y).sum() + (b * p2y).sum() - (p12 * t).sum())
+
+
+def largest_accuracy(
+    p1y: ArrayLike, p2y: ArrayLike, p12: ArrayLike, *, time_limit: float = 5.0
+) -> LargestAccuracy:
+    r"""Upper bound of the Bayes accuracy over all joints with the three tables.
+
+    The exact maximum chooses a label for every pair (a mixed-integer programme, run up to 400 cells within
+    `time_limit` seconds, its dual bound is returned); larger tables get its linear relaxation, and above 12 000
+    cells :math:`\sum_{x_1,x_2} \max_y u(x_1,x_2,y)` with u the largest mass the cell can have. Each is valid.
+
+    >>> import numpy as np
+    >>> half = np.full((2, 2), 0.25)  # every table of XOR is uniform: accuracy may be anything from 1/2 to 1
+    >>> round(largest_accuracy(half, half, half).upper, 6)
+    1.0
+    """
+    one, two, pairs = check_tables(p1y, p2y, p12)
+    check_margins(one, two, pairs)
+    return _largest(*align_margins(one, two, pairs), time_limit)
+
+
+def _largest(p1y: Array, p2y: Array, p12: Array, time_limit: float) -> LargestAccuracy:
+    _, high = cell_limits(p1y, p2y, p12)
+    cells = min(1.0, float(high.max(-1).sum()))
+    polytope = Polytope(p1y, p2y, p12)
+    if polytope.size > MEDIUM:
+        return LargestAccuracy(cells, float("nan"), "cells")
+    integer = polytope.size <= SMALL
+    found = _choice_programme(polytope, high[polytope.cells], integer, time_limit)
+    attained = float("nan")
+    if found.x is not None and integer:
+        joint = polytope.joint(np.maximum(found.x[: polytope.size], 0.0))
+        attained = float(joint.max(-1).sum() / joint.sum())
+    bound = getattr(found, "mip_dual_bound", None) if integer else found.fun
+    if bound is None or not np.isfinite(bound):
+        return LargestAccuracy(cells, attained, "cells")
+    upper = min(cells, -float(bound) + 1e-9)  # the solver's feasibility tolerance
+    return LargestAccuracy(max(upper, attained if attained <= 1 else upper), attained, "mixed-integer" if integer else "linear relaxation")
+
+
+def _choice_programme(polytope: Polytope, cap: Array, integer: bool, time_limit: float):  # type: ignore[no-untyped-def]
+    """Maximise sum u, u <= r, u <= cap z, sum_y z = 1: u is the mass of the label chosen for each pair."""
+    n, pairs = polytope.size, int(polytope.pair.max()) + 1
+    matrix, right = polytope.equalities
+    one, none = eye_array(n, format="csr"), csr_array((n, n))
+    constraints = [
+        LinearConstraint(hstack([matrix, csr_array((matrix.shape[0], 2 * n))]).tocsr(), right, right),
+        LinearConstraint(hstack([-one, one, none]).tocsr(), -np.inf, 0.0),
+        LinearConstraint(hstack([none, one, -one.multiply(cap)]).tocsr(), -np.inf, 0.0),
+        LinearConstraint(hstack([csr_array((pairs, 2 * n)), _rows(polytope.pair, pairs)]).tocsr(), 1.0, 1.0),
+    ]
+    return milp(
+        np.concatenate([np.zeros(n), -np.ones(n), np.zeros(n)]),
+        integrality=np.concatenate([np.zeros(2 * n), np.full(n, int(integer))]),
+        bounds=Bounds(0.0, 1.0),
+        constraints=constraints,
+        options={"time_limit": time_limit} if integer else {},
+    )
+
+
+def accuracy_from_entropy(conditional_entropy: float, n_labels: int) -> tuple[float, float]:
+    """Bounds of the Bayes accuracy from H(Y|X) in bits alone: 2^-H(Y|X) (and 1 - H/2) below, Fano above.
+
+    Weaker than `smallest_accuracy`: kept for comparison with the literature, which also replaces H(Y) by log2 k.
+
+    >>> accuracy_from_entropy(0.5, 2)
+    (0.75, 0.889...)
+    """
+    h = min(max(conditional_entropy, 0.0), float(np.log2(n_labels)))
+    low = max(2.0**-h, 1 - h / 2)
+
+    def fano(error: float) -> float:
+        inner = -sum(p * np.log2(p) for p in (error, 1 - error) if p > 0)
+        return float(inner + error * np.log2(max(n_labels - 1, 1)) - h)
+
+    most = 1 - 1 / n_labels
+    error = 0.0 if h <= 0 else most if fano(most) <= 0 else float(brentq(fano, 0.0, most, xtol=1e-12))
+    return low, 1 - error
