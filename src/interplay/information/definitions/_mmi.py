@@ -1,0 +1,16 @@
+"""Minimum mutual information."""
+
+import numpy as np
+
+from interplay.information.definitions._redundancy import Array, Redundancy, Sources
+from interplay.information.measures import source_information
+
+
+def mmi(joints: Array, sources: Sources, *, tolerance: float, details: bool) -> Redundancy:
+    """Minimum mutual information ``R = min_i I(X_i; Y)``.
+
+    Barrett, Physical Review E 91, 2015. The largest redundancy that leaves no unique part negative, and so an upper bound
+    of every other non-negative definition; it takes same amount for same content. No pointwise values: a mean's minimum has none.
+    """
+    value = np.min([source_information(joints, source) for source in sources], axis=0)
+    return Redundancy(value, np.zeros(len(joints)))
