@@ -59,6 +59,24 @@ class Polytope:
             raise ValueError(f"no joint has these three tables ({found.message}); use reconcile=True")
         return np.maximum(found.x, 0.0), float(-found.fun)
 
+    def dual_weights(self, cost: Array) -> tuple[Array, Array]:
+        """Weights a (K1, k), b (K2, k) of the label tables at the largest sum r * cost; cost (K1, K2, k)."""
+        matrix, right = self.equalities
+        found = linprog(-cost[self.cells], A_eq=matrix, b_eq=right, bounds=(0, None), method="highs")
+        if found.status != 0:
+            raise ValueError(f"no joint has these three tables ({found.message}); use reconcile=True")
+        return self.split_weights(-found.eqlin.marginals)
+
+    def split_weights(self, marginals: Array) -> tuple[Array, Array]:
+        """Multipliers of the equalities as arrays a (K1, k) and b (K2, k); zero where an entry has no cell."""
+        i, j, y = self.cells
+        k, m1, m2 = self.p1y.shape[1], self.p1y.size, self.p2y.size
+        used = np.zeros(m1 + m2 + self.p12.size, dtype=bool)
+        used[np.concatenate([i * k + y, m1 + j * k + y, m1 + m2 + i * self.p12.shape[1] + j])] = True
+        weights = np.zeros(len(used))
+        weights[used] = marginals
+        return weights[:m1].reshape(self.p1y.shape), weights[m1 : m1 + m2].reshape(self.p2y.shape)
+
     def joint(self, r: Array) -> Array:
         """The cells back in a table (K1, K2, k)."""
         full = np.zeros((*self.p12.shape, self.p1y.shape[1]))

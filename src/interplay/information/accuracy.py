@@ -7,12 +7,13 @@ from numpy.typing import ArrayLike
 from scipy.optimize import Bounds, LinearConstraint, brentq, linprog, milp
 from scipy.sparse import csr_array, eye_array, hstack
 
-from interplay.information._additive import Array, allowed_cells
+from interplay.information._additive import Array, additive_fit, allowed_cells
 from interplay.information._programme import Polytope, _rows, cell_limits
 from interplay.information.tables import align_margins, check_margins, check_tables
 
 SMALL = 400  # cells up to which the mixed-integer programme is tried
 MEDIUM = 12_000  # cells up to which its linear relaxation is solved
+LARGE = 30_000  # cells up to which the smallest accuracy is solved exactly
 
 
 @dataclass(frozen=True)
@@ -81,26 +82,27 @@ def smallest_accuracy(p1y: ArrayLike, p2y: ArrayLike, p12: ArrayLike) -> Guarant
 
 def _smallest(p1y: Array, p2y: Array, p12: Array) -> GuaranteedRule:
     polytope = Polytope(p1y, p2y, p12)
+    if polytope.size > LARGE:
+        return _scaled_rule(p1y, p2y, p12)
     matrix, right = polytope.equalities
     n, pairs = polytope.size, int(polytope.pair.max()) + 1
     cost = np.concatenate([np.zeros(n), np.ones(pairs)])
     at_most = hstack([eye_array(n, format="csr"), -_rows(polytope.pair, pairs).T])
     equal = hstack([matrix, csr_array((matrix.shape[0], pairs))])
     found = linprog(
-        cost, A_ub=at_most.tocsr(), b_ub=np.zeros(n), A_eq=equal.tocsr(), b_eq=right, method="highs-ds" if n < MEDIUM else "highs-ipm"
+        cost, A_ub=at_most.tocsr(), b_ub=np.zeros(n), A_eq=equal.tocsr(), b_eq=right, method="highs-ds" if n < 1000 else "highs-ipm"
     )
     if found.status != 0:
         raise ValueError(f"no joint has these three tables ({found.message}); use reconcile=True")
-    weights = np.zeros(p1y.size + p2y.size + p12.size)
-    used = np.zeros(len(weights), dtype=bool)
-    i, j, y = polytope.cells
-    used[i * p1y.shape[1] + y] = True
-    used[p1y.size + j * p1y.shape[1] + y] = True
-    used[p1y.size + p2y.size + i * p12.shape[1] + j] = True
-    weights[used] = found.eqlin.marginals
-    a = weights[: p1y.size].reshape(p1y.shape)
-    b = weights[p1y.size : p1y.size + p2y.size].reshape(p2y.shape)
+    a, b = polytope.split_weights(found.eqlin.marginals)
     return guaranteed_rule(a, b, p1y, p2y, p12)
+
+
+def _scaled_rule(p1y: Array, p2y: Array, p12: Array) -> GuaranteedRule:
+    """Weights of the maximum-entropy fit at their best scale: valid, not the largest guarantee."""
+    fit = additive_fit(p1y[None], p2y[None], p12[None], tolerance=1e-6)
+    rules = (guaranteed_rule(s * fit.a[0], s * fit.b[0], p1y, p2y, p12) for s in np.geomspace(0.02, 2, 9))
+    return max(rules, key=lambda rule: rule.accuracy)
 
 
 def guaranteed_rule(a: Array, b: Array, p1y: Array, p2y: Array, p12: Array) -> GuaranteedRule:
