@@ -13,9 +13,7 @@ from interplay.information.definitions._redundancy import Array
 _MAX_STEPS = 200
 
 
-def fit(
-    table: Array, groups: Sequence[NDArray[np.int_]], *, tolerance: float
-) -> tuple[Array, float]:
+def fit(table: Array, groups: Sequence[NDArray[np.int_]], *, tolerance: float) -> tuple[Array, float]:
     """Maximise entropy over tables with the row sums and the grouped column sums of the given one.
 
     The solution is log-linear on the cells that some feasible table occupies. These are found first by one linear
@@ -68,7 +66,7 @@ def _possible(design: csr_array, target: Array) -> NDArray[np.bool_]:
     n = design.shape[1]
     eye, scale = identity(n, format="csr"), csr_array(-target[:, None])
     nothing = csr_array((len(target), n))
-    result = linprog(
+    result = linprog(  # type: ignore[call-overload]  # the stubs do not know sparse arrays
         np.concatenate([np.zeros(n), -np.ones(n), [0.0]]),
         A_ub=hstack([-eye, eye, csr_array((n, 1))]),
         b_ub=np.zeros(n),
