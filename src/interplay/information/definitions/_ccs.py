@@ -22,7 +22,7 @@ def ccs(joints: Array, sources: Sources, *, tolerance: float, details: bool) -> 
     distribution is returned as the coupling. The gap is the duality gap of the fit, and no bound on the redundancy,
     which jumps where a change of surprisal passes zero.
     """
-    parts = [_ccs(joint, sources, tolerance) for joint in joints]
+    parts = [_ccs(joint, sources) for joint in joints]
     coupling = None
     if details and sorted(set().union(*sources)) == list(range(joints.ndim - 2)):
         coupling = np.stack([table.reshape(joints.shape[1:]) for _, _, table in parts])
@@ -31,7 +31,7 @@ def ccs(joints: Array, sources: Sources, *, tolerance: float, details: bool) -> 
     )
 
 
-def _ccs(joint: Array, sources: Sources, tolerance: float) -> tuple[float, float, Array]:
+def _ccs(joint: Array, sources: Sources) -> tuple[float, float, Array]:
     """Redundancy, gap and maximum-entropy table ``(cells of the union of sources, k)`` of one joint."""
     union = sorted(set().union(*sources))
     table = joint.sum(axis=tuple(a for a in range(joint.ndim - 1) if a not in union))
@@ -44,7 +44,7 @@ def _ccs(joint: Array, sources: Sources, tolerance: float) -> tuple[float, float
         axes = [union.index(a) for a in sorted(chosen)]
         return np.asarray(np.ravel_multi_index([places[a] for a in axes], [shape[a] for a in axes]))
 
-    model, gap = fit(table, [group(set(source)) for source in sources], tolerance=tolerance)
+    model, gap = fit(table, [group(set(source)) for source in sources])
 
     def local(chosen: tuple[tuple[int, ...], ...]) -> Array:
         """``i(x_T; y)`` of the chosen sources seen together, at every cell."""
