@@ -151,8 +151,7 @@ def _check_many(joint: ArrayLike, normalize: bool) -> Array:
     p = check_joint(joint, normalize=normalize)
     if p.ndim < 3:
         raise ValueError(
-            "At least two modalities and the target are expected, shape (K1, ..., KM, k); "
-            f"found shape {p.shape}."
+            f"At least two modalities and the target are expected, shape (K1, ..., KM, k); found shape {p.shape}."
         )
     return p
 

@@ -26,11 +26,12 @@ class DualFace:
 
     Attributes:
         total: ``(K1, K2, k)``, the solver's a + b in nats; -inf where a label is impossible.
-        left, right: ``(K1, k)``, ``(K2, k)``, number of each value's component; one component a label is the gauge and has
-            number ``size``, whose shift is 0.
+        left, right: ``(K1, k)``, ``(K2, k)``, number of each value's component; one component a label is the gauge
+            and has number ``size``, whose shift is 0.
         size: number of free shifts.
         pairs: ``(n,)`` flat index of the unused pairs, which bound the shifts.
-        weights: ``(n,)``, p(x1) p(x2) of these pairs, adding up to 1: splitting a symbol into equal ones changes nothing.
+        weights: ``(n,)``, p(x1) p(x2) of these pairs, adding up to 1: splitting a symbol into equal ones changes
+            nothing.
         imbalance: ``(size,)``, change of the dual objective for a unit shift; 0 but for the solver's tolerance.
     """
 
@@ -43,7 +44,7 @@ class DualFace:
     imbalance: Array
 
     def moved(self, shift: Array) -> Array:
-        """a + b after these shifts, ``(K1, K2, k)``."""
+        """The sum a + b after these shifts, ``(K1, K2, k)``."""
         t = np.append(shift, 0.0)
         return self.total + t[self.left][:, None] - t[self.right][None]
 
@@ -64,7 +65,7 @@ def dual_face(joint: Array, solution: BrojaSolution) -> DualFace:
     joined |= allowed & (mass == mass.max(1, keepdims=True)) & (mass > 0)
 
     left, right = np.zeros(p1.shape, dtype=int), np.zeros(p2.shape, dtype=int)
-    size, gauges = 0, []
+    size, gauges = 0, list[int]()
     for y in range(joint.shape[-1]):
         edges = np.nonzero(joined[..., y])
         n1, n2 = len(p1), len(p2)
@@ -81,16 +82,21 @@ def dual_face(joint: Array, solution: BrojaSolution) -> DualFace:
     number = np.full(size + len(gauges) + 1, size)  # the last entry is for dead values, which -1 reaches
     number[np.setdiff1d(np.arange(size + len(gauges)), gauges)] = np.arange(size)
     left, right = number[left], number[right]
-    imbalance = np.bincount(left.ravel(), p1.ravel(), size + 1) - np.bincount(right.ravel(), p2.ravel(), size + 1)
+    imbalance = _mass(left, p1, size) - _mass(right, p2, size)
 
     free = (left[:, None] != right[None]) & allowed
     pairs = np.flatnonzero(free.any(-1) & ~used)
     weights = (p1.sum(1)[:, None] * p2.sum(1)[None]).ravel()[pairs]
-    return DualFace(total, left, right, size, pairs, weights / weights.sum(), imbalance[:size])
+    return DualFace(total, left, right, size, pairs, weights / weights.sum(), imbalance)
+
+
+def _mass(component: NDArray[np.int_], table: Array, size: int) -> Array:
+    """Probability in each free component."""
+    return np.bincount(component.ravel(), table.ravel(), size + 1)[:size].astype(np.float64)
 
 
 def centre(face: DualFace, *, tolerance: float) -> Array:
-    """a + b (nats) of the analytic centre: the largest weighted mean of ``log(-log sum_y exp(a + b))``.
+    """The sum a + b (nats) at the analytic centre: the largest weighted mean of ``log(-log sum_y exp(a + b))``.
 
     The move away from the solver's dual is cut short where it would cost more than ``tolerance`` nats of objective.
     """

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from itertools import combinations
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from interplay.information import definitions
@@ -18,8 +17,8 @@ Node = tuple[tuple[int, ...], ...]
 class RedundancyLattice:
     """Redundancy and information atoms at every node, in bits.
 
-    A node is a tuple of sources, a source a tuple of modality axes seen together: ``((0,), (1, 2))`` is what modality 1 and the
-    pair (2, 3) share.
+    A node is a tuple of sources, a source a tuple of modality axes seen together: ``((0,), (1, 2))`` is what
+    modality 1 and the pair (2, 3) share.
 
     Attributes:
         redundancy: what the sources of a node share; grows upwards in the lattice.
@@ -77,13 +76,15 @@ def redundancy_lattice(
 
     Args:
         joint: probabilities ``(K1, ..., KM, k)`` of two to four modalities and the target.
-        redundancy: "mmi" (all atoms non-negative), "sx" (the default), "pm" or "ccs". "broja" and "pointwise_min" have no lattice.
+        redundancy: "mmi" (all atoms non-negative), "sx" (the default), "pm" or "ccs"; "broja" and
+            "pointwise_min" have no lattice.
         normalize: accept counts and divide by their sum.
         tolerance: gap to reach, in bits, where a convex programme is solved.
 
     Raises:
         ValueError: not such a joint, or a definition without a lattice.
 
+    >>> import numpy as np
     >>> three_copies = np.zeros((2, 2, 2, 2)); three_copies[0, 0, 0, 0] = three_copies[1, 1, 1, 1] = 0.5
     >>> lattice = redundancy_lattice(three_copies, redundancy="mmi")
     >>> len(lattice.atoms), lattice.atoms[(0,), (1,), (2,)], lattice.total

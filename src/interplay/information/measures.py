@@ -59,13 +59,9 @@ def check_joint(
         raise ValueError(f"A joint distribution with {wanted}{ahead} is expected; found shape {p.shape}.")
     axes = tuple(range(batch_axes, p.ndim))
     if 0 in p.shape[batch_axes:]:
-        raise ValueError(
-            f"A joint distribution needs at least one symbol on every axis; found shape {p.shape}."
-        )
+        raise ValueError(f"A joint distribution needs at least one symbol on every axis; found shape {p.shape}.")
     if not np.isfinite(p).all():
-        raise ValueError(
-            "The joint distribution contains NaN or infinite entries; drop or impute them first."
-        )
+        raise ValueError("The joint distribution contains NaN or infinite entries; drop or impute them first.")
     if (p < 0).any():
         raise ValueError(
             f"Probabilities must not be negative; the smallest entry is {p.min():.3g}. "
@@ -91,10 +87,7 @@ def _entropy(p: Array, axes: tuple[int, ...]) -> Array:
 def _marginal_entropies(p: Array, size: int) -> dict[tuple[int, ...], float]:
     """Entropy of every marginal over ``size`` of the variables."""
     everything = range(p.ndim)
-    return {
-        kept: entropy(p.sum(axis=tuple(set(everything) - set(kept))))
-        for kept in combinations(everything, size)
-    }
+    return {kept: entropy(p.sum(axis=tuple(set(everything) - set(kept)))) for kept in combinations(everything, size)}
 
 
 def entropy(p: ArrayLike) -> float:
@@ -190,9 +183,7 @@ def co_information(joint: ArrayLike) -> float:
     """
     p = check_joint(joint)
     return sum(
-        (-1) ** (size + 1) * value
-        for size in range(1, p.ndim + 1)
-        for value in _marginal_entropies(p, size).values()
+        (-1) ** (size + 1) * value for size in range(1, p.ndim + 1) for value in _marginal_entropies(p, size).values()
     )
 
 
@@ -217,9 +208,7 @@ def pointwise_mutual_information(joint: ArrayLike, *, sources: tuple[int, ...] |
     modalities = p.ndim - 1
     chosen = tuple(range(modalities)) if sources is None else tuple(sources)
     if not chosen or not set(chosen) <= set(range(modalities)):
-        raise ValueError(
-            f"sources must name some of the modality axes 0 to {modalities - 1}; found {sources}."
-        )
+        raise ValueError(f"sources must name some of the modality axes 0 to {modalities - 1}; found {sources}.")
     return np.asarray(pointwise_information(p[None], chosen)[0])
 
 

@@ -38,11 +38,11 @@ def pointwise_range(
 ) -> tuple[Pointwise, Pointwise]:
     """Lowest and highest value of each pointwise part of "broja" over all optimal duals.
 
-    The means of the pointwise parts are fixed, but where the data have outcomes that the optimal coupling never uses, single
-    values are not: at the AND gate the synergies of (0, 1) and (1, 0) are t and 1 - t bits for any t in
+    The means of the pointwise parts are fixed, but where the data have outcomes that the optimal coupling never uses,
+    single values are not: at the AND gate the synergies of (0, 1) and (1, 0) are t and 1 - t bits for any t in
     [0, 1]. `decompose` takes the analytic centre of the optimal duals, and this gives the ends; a width of zero
-    says that a value is determined. Ends are taken cell by cell and not attained all at once. Cost: two small convex programmes
-    for each pair of components that the coupling leaves apart.
+    says that a value is determined. Ends are taken cell by cell and not attained all at once. Cost: two small convex
+    programmes for each pair of components that the coupling leaves apart.
 
     Args:
         joint: probabilities ``(K1, K2, k)``.
@@ -58,9 +58,7 @@ def pointwise_range(
     """
     p = check_joint(joint, ndim=3, normalize=normalize)
     face = dual_face(p, solve(p, tolerance=tolerance))
-    low, high = (
-        pointwise_parts(p, pointwise_redundancy(p[None], dual[None])[0]) for dual in extremes(face, p > 0)
-    )
+    low, high = (pointwise_parts(p, pointwise_redundancy(p[None], dual[None])[0]) for dual in extremes(face, p > 0))
     # Redundancy and synergy fall as a + b grows, the unique parts grow.
     return (
         Pointwise(redundancy=high["redundancy"], unique=low["unique"], synergy=high["synergy"]),

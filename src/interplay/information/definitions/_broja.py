@@ -15,8 +15,9 @@ def broja(joints: Array, sources: Sources, *, tolerance: float, details: bool) -
     depend on the two tables only, so on how each modality alone relates to the target. ``I*`` is kept in
     its a-priori interval ``[max(I1, I2), min(I12, I1 + I2)]``, which a solution may leave by its gap.
 
-    Pointwise, with the dual (a, b), in nats: ``r = log p(y|x1) p(y|x2) / p(y) - a - b``. The dual is the analytic centre of the
-    optimal ones (`interplay.information.pointwise_range` says how far they reach); means are exact to the gap.
+    Pointwise, with the dual (a, b), in nats: ``r = log p(y|x1) p(y|x2) / p(y) - a - b``. The dual is the analytic
+    centre of the optimal ones (`interplay.information.pointwise_range` says how far they reach); means are exact to
+    the gap.
     """
     if sources != ((0,), (1,)) or joints.ndim != 4:
         raise ValueError(
@@ -54,7 +55,5 @@ def pointwise_redundancy(joints: Array, dual: Array) -> Array:
     """``log2 p(y|x1) p(y|x2) / p(y) - (a + b)`` from a + b in nats, ``(B, K1, K2, k)``; NaN where the joint is zero."""
     with np.errstate(divide="ignore", invalid="ignore"):
         label = np.log2(marginal(joints, (), target=True))
-        value = (
-            pointwise_information(joints, (0,)) + pointwise_information(joints, (1,)) + label - dual / np.log(2)
-        )
+        value = pointwise_information(joints, (0,)) + pointwise_information(joints, (1,)) + label - dual / np.log(2)
     return np.where(joints > 0, value, np.nan)

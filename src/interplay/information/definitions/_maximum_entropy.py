@@ -6,16 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import linprog
-from scipy.sparse import csr_array, hstack, identity, vstack
+from scipy.sparse import csr_array, hstack, vstack
 
 from interplay.information.definitions._redundancy import Array
 
 _MAX_STEPS = 200
 
 
-def fit(
-    table: Array, groups: Sequence[NDArray[np.int_]], *, tolerance: float
-) -> tuple[Array, float]:
+def fit(table: Array, groups: Sequence[NDArray[np.int_]]) -> tuple[Array, float]:
     """Maximise entropy over tables with the row sums and the grouped column sums of the given one.
 
     The solution is log-linear on the cells that some feasible table occupies. These are found first by one linear
@@ -24,7 +22,6 @@ def fit(
     Args:
         table: ``(n, k)`` joint of the n outcomes of all sources together, and the target.
         groups: for each source ``(n,)``, the number of that source's value in each row.
-        tolerance: duality gap to reach, in bits.
 
     Returns:
         The table ``(n, k)`` and its duality gap in bits.
@@ -49,13 +46,14 @@ def fit(
         ]
     ).tocsr()
     target = np.concatenate(margins)
-    if (table.ravel()[cells] == 0).any():
-        possible = _possible(design, target)
+    occupied = table.ravel()[cells] > 0
+    if not occupied.all():
+        possible = _possible(design, occupied)
         cells, design = cells[possible], design[:, possible]
     used = target > 0
     design, target = design[used], target[used]
     start = np.concatenate([np.log(margins[0][margins[0] > 0] / k), np.zeros(used[n:].sum())])
-    values, gap = _newton(design, target, start, tolerance * np.log(2))
+    values, gap = _newton(design, target, start)
     if gap > 1e-8:
         raise RuntimeError(f"The maximum-entropy fit did not converge; its gap is {gap / np.log(2):.2e} bits.")
     fitted = np.zeros(n * k)
@@ -63,26 +61,28 @@ def fit(
     return fitted.reshape(n, k), gap / np.log(2)
 
 
-def _possible(design: csr_array, target: Array) -> NDArray[np.bool_]:
-    """Cells that are positive in some table with these margins: maximise sum s, s <= r, s <= 1, A r = tau t."""
-    n = design.shape[1]
-    eye, scale = identity(n, format="csr"), csr_array(-target[:, None])
-    nothing = csr_array((len(target), n))
-    result = linprog(
-        np.concatenate([np.zeros(n), -np.ones(n), [0.0]]),
-        A_ub=hstack([-eye, eye, csr_array((n, 1))]),
-        b_ub=np.zeros(n),
-        A_eq=hstack([design, nothing, scale]),
-        b_eq=np.zeros(len(target)),
-        bounds=[(0, None)] * n + [(0, 1)] * n + [(1, None)],
+def _possible(design: csr_array, occupied: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Cells that some table with the margins of the given one occupies.
+
+    An empty cell can be filled if some direction d with ``A d = 0`` raises it and lowers no other empty cell: maximise
+    ``sum s`` over ``d = s + e`` on empty cells, ``0 <= s <= 1``, ``e >= 0``. No probability enters, so none is too small.
+    """
+    empty = np.flatnonzero(~occupied)
+    result = linprog(  # type: ignore[call-overload]  # the stubs do not know sparse arrays
+        np.repeat([0.0, -1.0], [design.shape[1], len(empty)]),
+        A_eq=hstack([design, design[:, empty]]),
+        b_eq=np.zeros(design.shape[0]),
+        bounds=[(None, None) if cell else (0, None) for cell in occupied] + [(0, 1)] * len(empty),
         method="highs",
     )
     if result.status != 0:
         raise RuntimeError(f"The linear programme for impossible cells failed: {result.message}")
-    return np.asarray(result.x[n : 2 * n] > 0.5)
+    possible = occupied.copy()
+    possible[empty] = result.x[design.shape[1] :] > 0.5
+    return possible
 
 
-def _newton(design: csr_array, target: Array, start: Array, tolerance: float) -> tuple[Array, float]:
+def _newton(design: csr_array, target: Array, start: Array) -> tuple[Array, float]:
     """Minimise ``sum exp(A' theta) - theta t``; the gap is ``theta (A r - t)`` plus the error of the mass (nats)."""
     theta, transposed = start, design.T.tocsr()
 
@@ -90,20 +90,26 @@ def _newton(design: csr_array, target: Array, start: Array, tolerance: float) ->
         with np.errstate(over="ignore"):
             return float(np.exp(transposed @ at).sum() - at @ target)
 
-    for _ in range(_MAX_STEPS):
-        r = np.exp(transposed @ theta)
+    def state(at: Array) -> tuple[Array, Array, float]:
+        r = np.exp(transposed @ at)
         residual = design @ r - target
-        gap = abs(float(theta @ residual)) + abs(float(r.sum() - 1))
-        if gap <= tolerance and np.abs(residual).max() <= 1e-13:
-            break
+        return r, residual, abs(float(at @ residual)) + abs(float(r.sum() - 1))
+
+    r, residual, gap = state(theta)
+    for _ in range(_MAX_STEPS):
         hessian = (design.multiply(r[None, :]) @ transposed).toarray()
         # The margins overlap, so theta is free in some directions; the ridge only picks one of them.
         hessian[np.diag_indices_from(hessian)] *= 1 + 1e-11
         direction = -cho_solve(cho_factor(hessian), residual)
         now, slope, length = dual(theta), float(residual @ direction), 1.0
-        while dual(theta + length * direction) > now + 1e-4 * length * slope and length > 1e-6:
+        if -slope < 1e-10:  # too flat for the objective to see, so the residual judges the last full steps
+            closer = state(theta + direction)
+            if np.abs(closer[1]).max() >= 0.5 * np.abs(residual).max():
+                break
+            theta, (r, residual, gap) = theta + direction, closer
+            continue
+        while dual(theta + length * direction) > now + 1e-4 * length * slope:
             length /= 2
-        if length <= 1e-6:  # rounding: no further descent is possible
-            break
         theta = theta + length * direction
+        r, residual, gap = state(theta)
     return r, gap

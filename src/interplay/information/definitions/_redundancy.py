@@ -31,9 +31,7 @@ class Redundancy:
 class Definition(Protocol):
     """A definition of redundancy; ``details`` asks for pointwise values and the coupling."""
 
-    def __call__(
-        self, joints: Array, sources: Sources, *, tolerance: float, details: bool
-    ) -> Redundancy: ...
+    def __call__(self, joints: Array, sources: Sources, *, tolerance: float, details: bool) -> Redundancy: ...
 
 
 def mean(joints: Array, pointwise: Array) -> Array:
@@ -45,6 +43,4 @@ def mean(joints: Array, pointwise: Array) -> Array:
 def closed_form(joints: Array, pointwise: Array, *, details: bool) -> Redundancy:
     """The redundancy whose pointwise values are known in closed form."""
     pointwise = np.where(joints > 0, pointwise, np.nan)
-    return Redundancy(
-        mean(joints, pointwise), np.zeros(len(joints)), pointwise=pointwise if details else None
-    )
+    return Redundancy(mean(joints, pointwise), np.zeros(len(joints)), pointwise=pointwise if details else None)

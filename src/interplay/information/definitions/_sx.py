@@ -22,12 +22,11 @@ def sx(joints: Array, sources: Sources, *, tolerance: float, details: bool) -> R
     """Shared exclusions, ``r = log2 p(y | X_1 = x_1 or X_2 = x_2 or ...) / p(y)``.
 
     Makkeh, Gutknecht and Wibral, Physical Review E 103, 2021: what one learns about the target from knowing only that
-    some source takes its value. Differentiable in the joint, defined for any number of sources, local; values may be negative.
+    some source takes its value. Smooth in the joint and defined for any number of sources. Parts may be
+    negative, and they depend on how finely a modality is coded: splitting a symbol into equal ones changes them.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         posterior = _probability_of_any(joints, sources, target=True) / _probability_of_any(
             joints, sources, target=False
         )
-        return closed_form(
-            joints, np.log2(posterior) - np.log2(marginal(joints, (), target=True)), details=details
-        )
+        return closed_form(joints, np.log2(posterior) - np.log2(marginal(joints, (), target=True)), details=details)
