@@ -23,15 +23,15 @@ Rows = int | np.integer[Any] | slice | ArrayLike
 class MultimodalDataset:
     """Samples seen through several modalities, some of which may be absent.
 
-    Rows are indexed as in an array (integer, slice, booleans, integers) and a dataset comes back, so it serves
+    Rows are indexed as in an array (integer, slice, booleans, integers) and a dataset comes back: it serves
     as ``X`` in scikit-learn's `train_test_split`, `cross_val_score`, `GridSearchCV` and splitters. It is
     read-only; it refers to the arrays it was given and never changes them.
 
     **What stands under a false mask is arbitrary** (NaN, 1e9) and is never looked at.
 
     Args:
-        modalities: name -> array ``(n,)``, ``(n, features)`` or ``(n, ...)`` of real numbers; ``None`` for one
-            that is absent for all samples. Sequences are ``(n, length, features)``.
+        modalities: name -> array ``(n,)``, ``(n, features)`` or ``(n, ...)`` of real numbers; ``None`` for
+            one that is absent for all samples. Sequences are ``(n, length, features)``.
         target: ``(n,)`` integers, booleans or strings (classes), floats (regression), or None.
         present: name -> bool ``(n,)``; a modality that is left out is present for all samples.
         lengths: name -> int ``(n,)``, the number of steps that count in each sequence; what follows is

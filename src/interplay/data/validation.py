@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 Task = Literal["classification", "regression"]
 
-# Names that files use for the columns beside the modalities.
-RESERVED = frozenset({"target", "ids", "groups", "class_names", "present", "lengths"})
+_COLUMNS = frozenset({"target", "ids", "groups", "class_names", "present", "lengths"})
 _BLOCK = 1 << 24  # elements looked at together, so that the check of a memory map stays small
 
 
@@ -34,6 +33,11 @@ class Columns:
     ids: Array
     groups: Array | None
     label_names: dict[Any, str] | None  # display name of each label
+
+
+def is_column(name: str) -> bool:
+    """Return whether files use this name for something beside the modalities."""
+    return name in _COLUMNS or name.startswith(("present.", "lengths."))
 
 
 def problem(where: str, expected: str, found: str, remedy: str) -> ValueError:
@@ -153,7 +157,7 @@ def _check_names(modalities: object) -> None:
     for name in modalities:
         if not isinstance(name, str) or not name:
             raise problem("modalities", "names that are non-empty strings", repr(name), "rename it")
-        if name in RESERVED or name.startswith(("present.", "lengths.")):
+        if is_column(name):
             raise problem("modalities", "names that files do not use otherwise", repr(name), "rename it")
 
 

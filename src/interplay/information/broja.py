@@ -95,8 +95,7 @@ def solve(joint: ArrayLike, *, tolerance: float = 1e-10, max_iterations: int = 8
     problem = Programme.from_tables(tables[0][None], tables[1][None])
     best, steps = minimise(problem, tolerance / NAT, max_iterations)
     primal, dual, gap = (
-        float(x[0])
-        for x in (primal_value(best.q), dual_value(problem, best.a, best.b), best.gap.clip(min=0.0))
+        float(x[0]) for x in (primal_value(best.q), dual_value(problem, best.a, best.b), best.gap.clip(min=0.0))
     )
     q, first, second = best.q[0], best.a[0], best.b[0]
     if swap:

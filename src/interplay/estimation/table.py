@@ -1,0 +1,126 @@
+"""Redundancy, unique parts and synergy from a table of counts: corrected, with intervals and tests."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+from interplay.estimation.counts import CORRECTED_ENTROPIES, corrected_information, pairwise_maximum_entropy
+from interplay.estimation.resample import Draw, Track, bootstrap, decompose_tables, from_model, parts_of, shuffled
+from interplay.estimation.settings import Settings
+from interplay.information.broja import solve
+
+__all__ = ["CORRECTIONS", "NON_NEGATIVE", "TableEstimate", "correct", "estimate_table", "synergy_free"]
+
+Array = NDArray[np.float64]
+Codes = NDArray[np.int64]
+
+CORRECTIONS = ("maxent", *CORRECTED_ENTROPIES, "none")
+NON_NEGATIVE = frozenset({"broja", "mmi"})  # definitions all of whose parts are >= 0 by theorem
+
+# (R, U1, U2, S, total) -> (I1, I2, I*, I12) with I* = R + U1 + U2, and back
+_TO_INFORMATION = np.array([[1, 1, 0, 0, 0], [1, 0, 1, 0, 0], [1, 1, 1, 0, 0], [0, 0, 0, 0, 1]], dtype=float)
+_TO_PARTS = np.array([[1, 1, -1, 0], [0, -1, 1, 0], [-1, 0, 1, 0], [0, 0, -1, 1], [0, 0, 0, 1]], dtype=float)
+
+
+@dataclass(frozen=True)
+class TableEstimate:
+    """Parts in the order of `PARTS` (redundancy, unique 1, unique 2, synergy, total), each ``(5,)``, in bits.
+
+    Attributes:
+        plugin: parts of the empirical distribution, uncorrected.
+        estimate: corrected, and moved into the region that any joint obeys where the definition has one.
+        intervals: ``(5, 2)``, corrected value -+ z * bootstrap standard deviation.
+        deviation: bootstrap standard deviation.
+        p_values: synergy against the synergy-free null, the others against shuffled targets.
+    """
+
+    plugin: Array
+    estimate: Array
+    intervals: Array
+    deviation: Array
+    p_values: Array
+
+
+def _project(parts: Array) -> Array:
+    """Move corrected parts to where those of every joint are: I1, I2 >= 0, max(I1, I2) <= I* <= I1 + I2, I12 >= I*."""
+    first, second, optimum, both = _TO_INFORMATION @ parts
+    first, second = max(first, 0.0), max(second, 0.0)
+    optimum = float(np.clip(optimum, max(first, second), first + second))
+    return _TO_PARTS @ np.array([first, second, optimum, max(both, optimum)])
+
+
+def correct(table: NDArray[Any], plugin: Array, bias: Array, method: str) -> Array:
+    """Plug-in parts less their bias.
+
+    "maxent" subtracts from every part the mean error of tables of the same size drawn from the pairwise
+    maximum-entropy joint. The entropy methods correct ``I12`` instead, and leave that correction to the pairwise part
+    only; "miller-madow" corrects ``I1``, ``I2``, ``I12`` and leaves ``I*``, which has no such formula, as it is.
+    """
+    information = _TO_INFORMATION @ plugin
+    if method == "maxent":
+        information = information - _TO_INFORMATION @ bias
+    elif method in CORRECTED_ENTROPIES:
+        information = information - _TO_INFORMATION @ bias
+        information[3] = corrected_information(table, method)
+        if method == "miller-madow":
+            sides = [corrected_information(table.sum(axis=axis), method) for axis in (1, 0)]
+            information[:3] = [*sides, (_TO_INFORMATION @ plugin)[2]]
+    return _TO_PARTS @ information
+
+
+def synergy_free(table: NDArray[Any], model: Array) -> Array:
+    """Return a joint without synergy (up to sampling noise) that has the table's p(x1, y) and p(x2, y).
+
+    Without synergy the joint is its own pairwise maximum-entropy model, so that model is the null wherever its synergy
+    (the least that the pairwise tables allow) is within noise. Where it is not (AND), it is mixed with the optimal coupling
+    of the convex programme, which has none: since synergy is convex on joints with the same two tables, the mixture
+    ``(1 - w) coupling + w model`` has at most ``w S(model)``, and ``w`` keeps that within noise. The
+    coupling alone would be too sparse: its tables have too little spurious synergy and everything looks significant.
+    """
+    counts = np.asarray(table, dtype=np.float64)
+    n = counts.sum()
+    sizes = [int((counts.sum(axis=axes) > 0).sum()) for axes in ((1, 2), (0, 2), (0, 1))]
+    noise = (sizes[0] + sizes[1]) * (sizes[2] - 1) / (2 * n * np.log(2))
+    implied = float(parts_of(model[None], "broja")[0, 3])
+    weight = 1.0 if implied <= noise else noise / implied
+    if weight == 1.0:
+        return model
+    return weight * model + (1 - weight) * solve(counts / n).coupling
+
+
+def estimate_table(
+    table: NDArray[Any], cells: Codes, groups: Codes | None, *, settings: Settings, track: Track
+) -> TableEstimate:
+    """Estimate from counts ``(K1, K2, k)``; ``cells`` ``(n,)`` is each row's flat index in the table."""
+    n, k = int(table.sum()), table.shape[-1]
+    seeds = np.random.SeedSequence(settings.seed).spawn(4)
+    redundancy, n_bootstrap, n_permutations = settings.redundancy, settings.n_bootstrap, settings.n_permutations
+
+    def run(draw: Draw, size: int, which: int) -> Array:
+        return decompose_tables(
+            draw, size, redundancy=redundancy, seed=seeds[which], n_jobs=settings.n_jobs, track=track
+        )
+
+    plugin = parts_of(table[None], redundancy)[0]
+    model = pairwise_maximum_entropy(table)
+    under_model = run(from_model(model, n), n_bootstrap, 0)
+    bias = under_model.mean(axis=0) - parts_of(model[None], redundancy)[0]
+    corrected = correct(table, plugin, bias, settings.correction)
+    deviation = run(bootstrap(table, cells, groups), n_bootstrap, 1).std(axis=0, ddof=1)
+    without = run(from_model(synergy_free(table, model), n), n_permutations, 2)
+    unrelated = run(shuffled(cells // k, cells % k, groups, table.shape), n_permutations, 3)
+    null = unrelated.copy()
+    null[:, 3] = without[:, 3]
+
+    estimate = _project(corrected) if redundancy in NON_NEGATIVE else corrected
+    reach = norm.ppf(0.5 + settings.confidence / 2) * deviation
+    low, high = corrected - reach, corrected + reach
+    if redundancy in NON_NEGATIVE:
+        low, high = np.maximum(low, 0.0), np.maximum(high, 0.0)
+    intervals = np.column_stack([np.minimum(low, estimate), np.maximum(high, estimate)])
+    # Ties up to rounding count as at least as large.
+    p_values = (1 + (null >= plugin - 1e-9).sum(axis=0)) / (1 + n_permutations)
+    return TableEstimate(plugin, estimate, intervals, deviation, p_values)
