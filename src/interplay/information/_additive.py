@@ -129,14 +129,24 @@ def _newton_step(
     hessian[:, :m1, m1:] = cross
     hessian[:, m1:, :m1] = cross.transpose(0, 2, 1)
     hessian /= temperature
-    # The weights are free up to a(x1,.) + c and a + t(y), b - t(y): a tiny ridge picks one of the equal steps.
-    diagonal = np.einsum("nii->ni", hessian)
-    diagonal += 1e-13 * diagonal.max(1, keepdims=True) + 1e-300
-    step = -np.linalg.solve(hessian, gradient[..., None])[..., 0]
+    step = -_solve(hessian, gradient)
     decrement = np.maximum(-(step * gradient).sum(1), 0.0) / 2
     longest = np.abs(step).max(1, keepdims=True) / temperature
     step *= np.minimum(1.0, 30.0 / np.maximum(longest, 1e-300))
     return step[:, :m1].reshape(size, k1, k), step[:, m1:].reshape(size, k2, k), decrement
+
+
+def _solve(hessian: Array, gradient: Array) -> Array:
+    """Newton equations. Weights are free up to a(x1,.) + c and a + t(y), b - t(y): a ridge picks one of equal steps."""
+    diagonal = np.einsum("nii->ni", hessian)
+    scale = diagonal.max(1, keepdims=True)
+    for ridge in (1e-13, 1e-11, 1e-8):
+        diagonal += ridge * scale + 1e-300
+        try:
+            return np.linalg.solve(hessian, gradient[..., None])[..., 0]
+        except np.linalg.LinAlgError:  # rounding made it singular: a larger ridge
+            continue
+    return gradient / (diagonal + 1e-300)
 
 
 def _line_search(

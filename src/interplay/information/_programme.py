@@ -60,12 +60,12 @@ class Polytope:
         return np.maximum(found.x, 0.0), float(-found.fun)
 
     def dual_weights(self, cost: Array) -> tuple[Array, Array]:
-        """Weights a (K1, k), b (K2, k) of the label tables at the largest sum r * cost; cost (K1, K2, k)."""
+        """Weights a (K1, k), b (K2, k) for `hard_value` that attain the largest sum r * cost; cost (K1, K2, k)."""
         matrix, right = self.equalities
         found = linprog(-cost[self.cells], A_eq=matrix, b_eq=right, bounds=(0, None), method="highs")
         if found.status != 0:
             raise ValueError(f"no joint has these three tables ({found.message}); use reconcile=True")
-        return self.split_weights(-found.eqlin.marginals)
+        return self.split_weights(found.eqlin.marginals)
 
     def split_weights(self, marginals: Array) -> tuple[Array, Array]:
         """Multipliers of the equalities as arrays a (K1, k) and b (K2, k); zero where an entry has no cell."""

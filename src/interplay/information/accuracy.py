@@ -1,6 +1,7 @@
 """How accurate can a predictor of Y from (X1, X2) be, when only three pairwise tables are known?"""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -153,13 +154,13 @@ def largest_accuracy(
 
 
 def _largest(p1y: Array, p2y: Array, p12: Array, time_limit: float) -> LargestAccuracy:
-    _, high = cell_limits(p1y, p2y, p12)
+    low, high = cell_limits(p1y, p2y, p12)
     cells = min(1.0, float(high.max(-1).sum()))
     polytope = Polytope(p1y, p2y, p12)
     if polytope.size > MEDIUM:
         return LargestAccuracy(cells, float("nan"), "cells")
     integer = polytope.size <= SMALL
-    found = _choice_programme(polytope, high[polytope.cells], integer, time_limit)
+    found = _choice_programme(polytope, low[polytope.cells], high[polytope.cells], integer, time_limit)
     attained = float("nan")
     if found.x is not None and integer:
         joint = polytope.joint(np.maximum(found.x[: polytope.size], 0.0))
@@ -171,15 +172,15 @@ def _largest(p1y: Array, p2y: Array, p12: Array, time_limit: float) -> LargestAc
     return LargestAccuracy(max(upper, attained if attained <= 1 else upper), attained, "mixed-integer" if integer else "linear relaxation")
 
 
-def _choice_programme(polytope: Polytope, cap: Array, integer: bool, time_limit: float):  # type: ignore[no-untyped-def]
-    """Maximise sum u, u <= r, u <= cap z, sum_y z = 1: u is the mass of the label chosen for each pair."""
+def _choice_programme(polytope: Polytope, low: Array, high: Array, integer: bool, time_limit: float) -> Any:
+    """Maximise sum u with u the mass of the label chosen (z = 1) for each pair: u <= high z, u <= r - low (1 - z)."""
     n, pairs = polytope.size, int(polytope.pair.max()) + 1
     matrix, right = polytope.equalities
     one, none = eye_array(n, format="csr"), csr_array((n, n))
     constraints = [
         LinearConstraint(hstack([matrix, csr_array((matrix.shape[0], 2 * n))]).tocsr(), right, right),
-        LinearConstraint(hstack([-one, one, none]).tocsr(), -np.inf, 0.0),
-        LinearConstraint(hstack([none, one, -one.multiply(cap)]).tocsr(), -np.inf, 0.0),
+        LinearConstraint(hstack([-one, one, -one.multiply(low)]).tocsr(), -np.inf, -low),
+        LinearConstraint(hstack([none, one, -one.multiply(high)]).tocsr(), -np.inf, 0.0),
         LinearConstraint(hstack([csr_array((pairs, 2 * n)), _rows(polytope.pair, pairs)]).tocsr(), 1.0, 1.0),
     ]
     return milp(
@@ -187,7 +188,8 @@ def _choice_programme(polytope: Polytope, cap: Array, integer: bool, time_limit:
         integrality=np.concatenate([np.zeros(2 * n), np.full(n, int(integer))]),
         bounds=Bounds(0.0, 1.0),
         constraints=constraints,
-        options={"time_limit": time_limit} if integer else {},
+        # HiGHS' presolve writes a line to the terminal now and then.
+        options={"time_limit": time_limit, "presolve": False} if integer else {},
     )
 
 
