@@ -86,6 +86,12 @@ def additive_fit(
     return AdditiveFit(a, b, value, decrement, step)
 
 
+def conditional(fit: AdditiveFit, p1y: Array, p2y: Array, p12: Array) -> Array:
+    """p(y|x1,x2) (B, K1, K2, k) of the fitted joint at temperature 1; zero for pairs that do not occur."""
+    base = np.where(allowed_cells(p1y, p2y, p12), 0.0, -np.inf)
+    return _value(fit.a, fit.b, base, p1y, p2y, p12, 1.0)[1]
+
+
 def _value(
     a: Array, b: Array, base: Array, p1y: Array, p2y: Array, p12: Array, temperature: float
 ) -> tuple[Array, Array]:

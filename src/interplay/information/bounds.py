@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from scipy.special import entr, xlogy
 
 from interplay.information import broja, tables
-from interplay.information._additive import Array, additive_fit, allowed_cells, hard_value, linear_bound
+from interplay.information._additive import Array, additive_fit, allowed_cells, conditional, hard_value, linear_bound
 from interplay.information._programme import Polytope, cell_limits
 from interplay.information.accuracy import _largest, _smallest, accuracy_from_entropy
 from interplay.information.couplings import coupling_entropy_bound
@@ -29,6 +29,7 @@ class SynergyBounds:
     lower_bounds, upper_bounds: each bound by name; the largest and the smallest are binding.
     accuracy_lower, accuracy_upper: every such joint has its Bayes accuracy between them.
     accuracy_inner: largest Bayes accuracy found on such a joint. accuracy_unimodal: of each modality alone.
+    accuracy_additive: Bayes accuracy of the maximum-entropy joint, what to expect if nothing interacts beyond pairs.
     accuracy_entropy: the interval of accuracy from entropies alone (literature; weaker).
     rule (K1, K2, k): answering probabilities of an additive fusion rule that has accuracy_lower at least.
     scores: the a (K1, k) and b (K2, k) behind the rule.
@@ -49,6 +50,7 @@ class SynergyBounds:
     accuracy_upper: float
     accuracy_inner: float
     accuracy_unimodal: tuple[float, float]
+    accuracy_additive: float
     accuracy_entropy: tuple[float, float]
     rule: Array = field(repr=False)
     scores: tuple[Array, Array] = field(repr=False)
@@ -117,7 +119,7 @@ def synergy_bounds(
         tables.check_margins(*three)
     three = tables.align_margins(*three)
     pairwise = _pairwise(*three)
-    lowers, gap = _lower_bounds(*three, pairwise)
+    lowers, gap, given_pair = _lower_bounds(*three, pairwise)
     uppers = _upper_bounds(*three, pairwise)
     lower = max(lowers.values())
     upper = max(min(uppers.values()), lower)
@@ -142,6 +144,7 @@ def synergy_bounds(
         accuracy_upper=max(largest.upper, smallest.accuracy),
         accuracy_inner=largest.attained,
         accuracy_unimodal=(float(three[0].max(1).sum()), float(three[1].max(1).sum())),
+        accuracy_additive=float((three[2] * given_pair.max(-1)).sum()),
         accuracy_entropy=entropy_form,
         rule=smallest.rule,
         scores=(smallest.a, smallest.b),
@@ -218,7 +221,10 @@ def independent_given_label(p1y: Array, p2y: Array) -> Array:
     return p1y[..., :, None, :] * (p2y / py[..., None, :])[..., None, :, :]
 
 
-def _lower_bounds(p1y: Array, p2y: Array, p12: Array, known: dict[str, float]) -> tuple[dict[str, float], float]:
+def _lower_bounds(
+    p1y: Array, p2y: Array, p12: Array, known: dict[str, float]
+) -> tuple[dict[str, float], float, Array]:
+    """Named lower bounds in bits, error of the fit in bits, p(y|x1,x2) (K1, K2, k) of the maximum-entropy joint."""
     fit = additive_fit(p1y[None], p2y[None], p12[None])
     if fit.value[0] < -1e-7:
         raise ValueError(
@@ -227,10 +233,11 @@ def _lower_bounds(p1y: Array, p2y: Array, p12: Array, known: dict[str, float]) -
         )
     exact = known["entropy"] - float(fit.value[0]) / LN2 - known["star"]
     alpha = disagreement(p1y, p2y, p12)
-    return {
+    found = {
         "three tables": max(exact, 0.0),
         "disagreement": disagreement_bound(alpha, known["unique1"], known["unique2"]),
-    }, float(fit.decrement[0]) / LN2
+    }
+    return found, float(fit.decrement[0]) / LN2, conditional(fit, p1y[None], p2y[None], p12[None])[0]
 
 
 def _upper_bounds(p1y: Array, p2y: Array, p12: Array, known: dict[str, float]) -> dict[str, float]:
