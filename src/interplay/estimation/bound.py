@@ -18,7 +18,7 @@ from interplay.information._bounds_batch import bounds_batch
 from interplay.information._programme import cell_limits
 from interplay.information.accuracy import smallest_accuracy, threshold
 from interplay.information.bounds import SynergyBounds, synergy_bounds
-from interplay.information.tables import reconcile, reconcile_batch
+from interplay.information.tables import reconcile_batch
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -182,7 +182,7 @@ def _one_split(part: Coded, n_bootstrap: int, seed: int) -> tuple[SynergyBounds,
     """Bounds of the split's tables, their bootstrap draws, and the same batch computation on the tables seen."""
     counts = part.counts()
     sizes = tuple(int(c.sum()) for c in counts)
-    exact = synergy_bounds(*(c / c.sum() for c in counts), reconcile=True, sizes=sizes, starts=2, time_limit=2.0)  # type: ignore[arg-type]
+    exact = synergy_bounds(*(c / c.sum() for c in counts), reconcile=True, sizes=sizes, starts=2)  # type: ignore[arg-type]
     moved = exact.reconciliation
     assert moved is not None
     seen = _batch((moved.p1y[None], moved.p2y[None], moved.p12[None]))
@@ -192,7 +192,7 @@ def _one_split(part: Coded, n_bootstrap: int, seed: int) -> tuple[SynergyBounds,
         for n, c in zip(sizes, counts, strict=True)
     ]
     weights = np.array(sizes) / sum(sizes)
-    *tables, _ = reconcile_batch(draws[0], draws[1], draws[2], weights, tolerance=1e-5, max_iterations=300)
+    *tables, _ = reconcile_batch(draws[0], draws[1], draws[2], weights, tolerance=1e-4, max_iterations=100)
     return exact, _batch((tables[0], tables[1], tables[2])), {name: float(v[0]) for name, v in seen.items()}
 
 
@@ -238,9 +238,10 @@ def _rule_weights(counts: tuple[Array, Array, Array]) -> tuple[Array, Array]:
     for table in counts:
         independent = np.outer(table.sum(1) + 0.5, table.sum(0) + 0.5)
         smooth.append(table + np.sqrt(table.size) / 2 * independent / independent.sum())
-    sizes = tuple(int(t.sum()) for t in smooth)
-    moved = reconcile(*(t / t.sum() for t in smooth), sizes=sizes)  # type: ignore[arg-type]
-    found = smallest_accuracy(moved.p1y, moved.p2y, moved.p12)
+    weights = np.array([t.sum() for t in smooth])
+    batch = [(t / t.sum())[None] for t in smooth]
+    *moved, _ = reconcile_batch(batch[0], batch[1], batch[2], weights / weights.sum(), tolerance=1e-4, max_iterations=200)
+    found = smallest_accuracy(*(t[0] for t in moved))
     return found.a, found.b
 
 

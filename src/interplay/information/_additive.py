@@ -72,13 +72,14 @@ def additive_fit(
     while active.size and step < max_iterations:
         step += 1
         tables = (p1y[active], p2y[active], p12[active])
-        da, db, decrement[active] = _newton_step(softmax[active], *tables, temperature)
-        active, moving = active[keep := decrement[active] > tolerance], (da[keep], db[keep])
+        da, db, decrement[active], slope = _newton_step(softmax[active], *tables, temperature)
+        keep = decrement[active] > tolerance
+        active, moving, slope = active[keep], (da[keep], db[keep]), slope[keep]
         if not active.size:
             break
         tables = (p1y[active], p2y[active], p12[active])
         a[active], b[active], new, softmax[active] = _line_search(
-            a[active], b[active], moving, base[active], tables, temperature, value[active], decrement[active]
+            a[active], b[active], moving, base[active], tables, temperature, value[active], slope
         )
         improved = new < value[active]
         value[active] = new
@@ -110,8 +111,8 @@ def _value(
 
 def _newton_step(
     softmax: Array, p1y: Array, p2y: Array, p12: Array, temperature: float
-) -> tuple[Array, Array, Array]:
-    """Newton direction and half its squared decrement."""
+) -> tuple[Array, Array, Array, Array]:
+    """Newton direction, cut to a sane length; half its squared decrement before and after the cut."""
     size, k1, k2, k = softmax.shape
     joint = p12[..., None] * softmax
     m1, m2 = k1 * k, k2 * k
@@ -138,8 +139,9 @@ def _newton_step(
     step = -_solve(hessian, gradient)
     decrement = np.maximum(-(step * gradient).sum(1), 0.0) / 2
     longest = np.abs(step).max(1, keepdims=True) / temperature
-    step *= np.minimum(1.0, 30.0 / np.maximum(longest, 1e-300))
-    return step[:, :m1].reshape(size, k1, k), step[:, m1:].reshape(size, k2, k), decrement
+    shrink = np.minimum(1.0, 10.0 / np.maximum(longest, 1e-300))
+    step *= shrink
+    return step[:, :m1].reshape(size, k1, k), step[:, m1:].reshape(size, k2, k), decrement, shrink[:, 0] * decrement
 
 
 def _solve(hessian: Array, gradient: Array) -> Array:
@@ -163,7 +165,7 @@ def _line_search(
     tables: tuple[Array, Array, Array],
     temperature: float,
     value: Array,
-    decrement: Array,
+    slope: Array,
 ) -> tuple[Array, Array, Array, Array]:
     """Halve the step of each problem until F falls enough; a problem that cannot move keeps its weights."""
     length = np.ones(len(value))
@@ -174,7 +176,7 @@ def _line_search(
         t = length[pending, None, None]
         try_a, try_b = a[pending] + t * direction[0][pending], b[pending] + t * direction[1][pending]
         new, new_softmax = _value(try_a, try_b, base[pending], *(x[pending] for x in tables), temperature)
-        good = new <= value[pending] - 0.1 * length[pending] * decrement[pending]
+        good = new <= value[pending] - 0.1 * length[pending] * slope[pending]
         rows = pending[good]
         found_a[rows], found_b[rows], found[rows] = try_a[good], try_b[good], new[good]
         softmax[rows] = new_softmax[good]

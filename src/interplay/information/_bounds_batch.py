@@ -8,7 +8,7 @@ from interplay.information.broja import solve_batch
 
 LN2 = float(np.log(2.0))
 # Cooling stops here: the bound is rigorous at any temperature, and loses about this many nats times log k.
-LEVELS = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003)
+LEVELS = (1.0, 0.2, 0.05, 0.01)
 
 
 def bounds_batch(p1y: Array, p2y: Array, p12: Array, *, upper: bool = True) -> dict[str, Array]:

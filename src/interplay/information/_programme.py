@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,17 @@ from scipy.optimize import linprog
 from scipy.sparse import csr_array, vstack
 
 from interplay.information._additive import Array, allowed_cells
+
+
+def solve_programme(cost: Array, *, method: str = "highs", **constraints: Any) -> Any:
+    """HiGHS' answer. Its presolve calls some feasible problems with tiny masses infeasible: without it, then."""
+    found = None
+    for options in ({}, {"presolve": False}, {"presolve": False, "primal_feasibility_tolerance": 1e-6}):
+        found = linprog(cost, method=method, options=options, **constraints)
+        if found.status == 0:
+            return found
+    assert found is not None
+    raise ValueError(f"no joint has these three tables ({found.message}); use reconcile=True")
 
 
 @dataclass(frozen=True)
@@ -54,17 +66,13 @@ class Polytope:
     def maximise(self, cost: Array) -> tuple[Array, float]:
         """A vertex r (n,) with largest sum r * cost, and that value."""
         matrix, right = self.equalities
-        found = linprog(-cost, A_eq=matrix, b_eq=right, bounds=(0, None), method="highs")
-        if found.status != 0:
-            raise ValueError(f"no joint has these three tables ({found.message}); use reconcile=True")
+        found = solve_programme(-cost, A_eq=matrix, b_eq=right, bounds=(0, None))
         return np.maximum(found.x, 0.0), float(-found.fun)
 
     def dual_weights(self, cost: Array) -> tuple[Array, Array]:
         """Weights a (K1, k), b (K2, k) for `hard_value` that attain the largest sum r * cost; cost (K1, K2, k)."""
         matrix, right = self.equalities
-        found = linprog(-cost[self.cells], A_eq=matrix, b_eq=right, bounds=(0, None), method="highs")
-        if found.status != 0:
-            raise ValueError(f"no joint has these three tables ({found.message}); use reconcile=True")
+        found = solve_programme(-cost[self.cells], A_eq=matrix, b_eq=right, bounds=(0, None))
         return self.split_weights(found.eqlin.marginals)
 
     def split_weights(self, marginals: Array) -> tuple[Array, Array]:

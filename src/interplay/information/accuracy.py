@@ -1,18 +1,16 @@
 """How accurate can a predictor of Y from (X1, X2) be, when only three pairwise tables are known?"""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import Bounds, LinearConstraint, brentq, linprog, milp
-from scipy.sparse import csr_array, eye_array, hstack
+from scipy.optimize import brentq
+from scipy.sparse import csr_array, eye_array, hstack, vstack
 
 from interplay.information._additive import Array, additive_fit, allowed_cells
-from interplay.information._programme import Polytope, _rows, cell_limits
+from interplay.information._programme import Polytope, _rows, cell_limits, solve_programme
 from interplay.information.tables import align_margins, check_margins, check_tables
 
-SMALL = 400  # cells up to which the mixed-integer programme is tried
 MEDIUM = 12_000  # cells up to which its linear relaxation is solved
 LARGE = 30_000  # cells up to which the smallest accuracy is solved exactly
 
@@ -33,9 +31,9 @@ class GuaranteedRule:
 
 @dataclass(frozen=True)
 class LargestAccuracy:
-    """upper: no consistent joint allows more. attained: some consistent joint allows it (NaN if none was found).
+    """upper: no consistent joint allows more. attained: some consistent joint allows it (NaN if not searched).
 
-    method: "mixed-integer", "linear relaxation" or "cells", the tightest that was run.
+    method: "linear relaxation" or "cells", the tighter one that was run. upper - attained is what may be slack.
     """
 
     upper: float
@@ -90,11 +88,14 @@ def _smallest(p1y: Array, p2y: Array, p12: Array) -> GuaranteedRule:
     cost = np.concatenate([np.zeros(n), np.ones(pairs)])
     at_most = hstack([eye_array(n, format="csr"), -_rows(polytope.pair, pairs).T])
     equal = hstack([matrix, csr_array((matrix.shape[0], pairs))])
-    found = linprog(
-        cost, A_ub=at_most.tocsr(), b_ub=np.zeros(n), A_eq=equal.tocsr(), b_eq=right, method="highs-ds" if n < 1000 else "highs-ipm"
+    found = solve_programme(
+        cost,
+        A_ub=at_most.tocsr(),
+        b_ub=np.zeros(n),
+        A_eq=equal.tocsr(),
+        b_eq=right,
+        method="highs-ds" if n < 1000 else "highs-ipm",
     )
-    if found.status != 0:
-        raise ValueError(f"no joint has these three tables ({found.message}); use reconcile=True")
     a, b = polytope.split_weights(found.eqlin.marginals)
     return guaranteed_rule(a, b, p1y, p2y, p12)
 
@@ -134,14 +135,13 @@ def guaranteed_accuracy(a: Array, b: Array, p1y: Array, p2y: Array, p12: Array) 
     return float((a * p1y).sum() + (b * p2y).sum() - (p12 * t).sum())
 
 
-def largest_accuracy(
-    p1y: ArrayLike, p2y: ArrayLike, p12: ArrayLike, *, time_limit: float = 5.0
-) -> LargestAccuracy:
-    r"""Upper bound of the Bayes accuracy over all joints with the three tables.
+def largest_accuracy(p1y: ArrayLike, p2y: ArrayLike, p12: ArrayLike) -> LargestAccuracy:
+    r"""Upper bound of the Bayes accuracy over all joints with the three tables, and an accuracy that is attained.
 
-    The exact maximum chooses a label for every pair (a mixed-integer programme, run up to 400 cells within
-    `time_limit` seconds, its dual bound is returned); larger tables get its linear relaxation, and above 12 000
-    cells :math:`\sum_{x_1,x_2} \max_y u(x_1,x_2,y)` with u the largest mass the cell can have. Each is valid.
+    The exact maximum chooses a label for every pair, a mixed-integer programme. Its linear relaxation is solved, with
+    the least and largest mass of every cell in it (up to 12 000 cells), and the value of the dual weights returned,
+    which is valid whatever the solver's tolerance. Larger tables get :math:`\sum_{x_1,x_2} \max_y u(x_1,x_2,y)`
+    with u the largest mass the cell can have.
 
     >>> import numpy as np
     >>> half = np.full((2, 2), 0.25)  # every table of XOR is uniform: accuracy may be anything from 1/2 to 1
@@ -150,47 +150,68 @@ def largest_accuracy(
     """
     one, two, pairs = check_tables(p1y, p2y, p12)
     check_margins(one, two, pairs)
-    return _largest(*align_margins(one, two, pairs), time_limit)
+    return _largest(*align_margins(one, two, pairs))
 
 
-def _largest(p1y: Array, p2y: Array, p12: Array, time_limit: float) -> LargestAccuracy:
+def _largest(p1y: Array, p2y: Array, p12: Array) -> LargestAccuracy:
     low, high = cell_limits(p1y, p2y, p12)
     cells = min(1.0, float(high.max(-1).sum()))
     polytope = Polytope(p1y, p2y, p12)
     if polytope.size > MEDIUM:
         return LargestAccuracy(cells, float("nan"), "cells")
-    integer = polytope.size <= SMALL
-    found = _choice_programme(polytope, low[polytope.cells], high[polytope.cells], integer, time_limit)
-    attained = float("nan")
-    if found.x is not None and integer:
-        joint = polytope.joint(np.maximum(found.x[: polytope.size], 0.0))
-        attained = float(joint.max(-1).sum() / joint.sum())
-    bound = getattr(found, "mip_dual_bound", None) if integer else found.fun
-    if bound is None or not np.isfinite(bound):
-        return LargestAccuracy(cells, attained, "cells")
-    upper = min(cells, -float(bound) + 1e-9)  # the solver's feasibility tolerance
-    return LargestAccuracy(max(upper, attained if attained <= 1 else upper), attained, "mixed-integer" if integer else "linear relaxation")
+    relaxed, chosen = _relaxed(polytope, low[polytope.cells], high[polytope.cells])
+    attained = _attained(polytope, chosen)
+    return LargestAccuracy(max(min(cells, relaxed), attained), attained, "linear relaxation")
 
 
-def _choice_programme(polytope: Polytope, low: Array, high: Array, integer: bool, time_limit: float) -> Any:
-    """Maximise sum u with u the mass of the label chosen (z = 1) for each pair: u <= high z, u <= r - low (1 - z)."""
+def _relaxed(polytope: Polytope, low: Array, high: Array) -> tuple[float, Array]:
+    """Maximise sum u with u the mass of the label chosen (z = 1) for each pair: u <= high z, u <= r - low (1 - z).
+
+    Returns the dual value and u (n,).
+    """
     n, pairs = polytope.size, int(polytope.pair.max()) + 1
     matrix, right = polytope.equalities
     one, none = eye_array(n, format="csr"), csr_array((n, n))
-    constraints = [
-        LinearConstraint(hstack([matrix, csr_array((matrix.shape[0], 2 * n))]).tocsr(), right, right),
-        LinearConstraint(hstack([-one, one, -one.multiply(low)]).tocsr(), -np.inf, -low),
-        LinearConstraint(hstack([none, one, -one.multiply(high)]).tocsr(), -np.inf, 0.0),
-        LinearConstraint(hstack([csr_array((pairs, 2 * n)), _rows(polytope.pair, pairs)]).tocsr(), 1.0, 1.0),
-    ]
-    return milp(
-        np.concatenate([np.zeros(n), -np.ones(n), np.zeros(n)]),
-        integrality=np.concatenate([np.zeros(2 * n), np.full(n, int(integer))]),
-        bounds=Bounds(0.0, 1.0),
-        constraints=constraints,
-        # HiGHS' presolve writes a line to the terminal now and then.
-        options={"time_limit": time_limit, "presolve": False} if integer else {},
+    at_most = vstack([hstack([-one, one, -one.multiply(low)]), hstack([none, one, -one.multiply(high)])]).tocsr()
+    equal = vstack(
+        [
+            hstack([matrix, csr_array((matrix.shape[0], 2 * n))]),
+            hstack([csr_array((pairs, 2 * n)), _rows(polytope.pair, pairs)]),
+        ]
+    ).tocsr()
+    limits, sums = np.concatenate([-low, np.zeros(n)]), np.concatenate([right, np.ones(pairs)])
+    cost = np.concatenate([np.zeros(n), -np.ones(n), np.zeros(n)])
+    box_low, box_high = np.concatenate([low, np.zeros(2 * n)]), np.concatenate([high, high, np.ones(n)])
+    found = solve_programme(
+        cost,
+        A_ub=at_most,
+        b_ub=limits,
+        A_eq=equal,
+        b_eq=sums,
+        bounds=np.column_stack([box_low, box_high]),
+        method="highs-ds" if n < 1000 else "highs-ipm",
     )
+    # Lagrangian at the multipliers, minimised over the box: below the programme's value for any multipliers <= 0.
+    first, second = np.minimum(found.ineqlin.marginals, 0.0), found.eqlin.marginals
+    reduced = cost - at_most.T @ first - equal.T @ second
+    value = first @ limits + second @ sums + np.minimum(reduced * box_low, reduced * box_high).sum()
+    return min(1.0, -float(value)), found.x[n : 2 * n]
+
+
+def _attained(polytope: Polytope, chosen: Array) -> float:
+    """Bayes accuracy of a joint found by choosing each pair's likeliest label and raising its mass, again and again."""
+    value, r = -1.0, chosen
+    for _ in range(20):
+        order = np.lexsort((r, polytope.pair))
+        last = np.flatnonzero(np.diff(polytope.pair[order], append=-1))
+        cost = np.zeros(polytope.size)
+        cost[order[last]] = 1.0
+        new_r, _ = polytope.maximise(cost)
+        new = float(polytope.joint(new_r).max(-1).sum() / new_r.sum())
+        if new <= value + 1e-9:
+            break
+        value, r = new, new_r
+    return value
 
 
 def accuracy_from_entropy(conditional_entropy: float, n_labels: int) -> tuple[float, float]:

@@ -83,7 +83,6 @@ def synergy_bounds(
     reconcile: bool = False,
     sizes: tuple[int, int, int] | None = None,
     starts: int = 4,
-    time_limit: float = 5.0,
 ) -> SynergyBounds:
     r"""Bounds of the synergy S and of the Bayes accuracy over all joints with three given pairwise tables.
 
@@ -99,7 +98,6 @@ def synergy_bounds(
         reconcile: move tables that disagree to the nearest three that a joint has.
         sizes: samples behind each table, the weights of the reconciliation.
         starts: searches for an attained synergy (0: none).
-        time_limit: seconds for the mixed-integer programme of the largest accuracy.
 
     Raises:
         ValueError: a table is not a distribution, or no joint has the three tables and `reconcile` is off.
@@ -123,7 +121,7 @@ def synergy_bounds(
     uppers = _upper_bounds(*three, pairwise)
     lower = max(lowers.values())
     upper = max(min(uppers.values()), lower)
-    smallest, largest = _smallest(*three), _largest(*three, time_limit)
+    smallest, largest = _smallest(*three), _largest(*three)
     known = pairwise["entropy"] - pairwise["star"]
     entropy_form = (
         accuracy_from_entropy(known - lower, three[0].shape[1])[0],
