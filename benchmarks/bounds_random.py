@@ -60,13 +60,22 @@ def run(count: int, seed: int = 0) -> None:
             gaps["accuracy upper"].append(found.accuracy_upper - accuracy)
             gaps["entropy form lower"].append(accuracy - found.accuracy_entropy[0])
             gaps["entropy form upper"].append(found.accuracy_entropy[1] - accuracy)
-    print(f"{count} joints in {time.perf_counter() - start:.0f} s; violations:", dict(violations))
+        if (at + 1) % 1000 == 0 or at + 1 == count:
+            report(at + 1, time.perf_counter() - start, violations, gaps, rows)
+
+
+def report(count, seconds, violations, gaps, rows) -> None:
+    print(f"{count} joints in {seconds:.0f} s; violations:", dict(violations))
     print("2x2x2, mean:", *(f"  {name}: {np.mean(v):.4f}" for name, v in gaps.items()), sep="\n")
     table = np.array(rows)
     for name, column in (("lower", 1), ("upper", 2)):
-        print(f"rank correlation of {name} with S: {spearmanr(table[:, 0], table[:, column]).statistic:.3f}")
+        print(
+            f"rank correlation of {name} with S: {spearmanr(table[:, 0], table[:, column]).statistic:.3f}", flush=True
+        )
     for name, column in (("lower", 4), ("upper", 5)):
-        print(f"rank correlation of accuracy {name}: {spearmanr(table[:, 3], table[:, column]).statistic:.3f}")
+        print(
+            f"rank correlation of accuracy {name}: {spearmanr(table[:, 3], table[:, column]).statistic:.3f}", flush=True
+        )
 
 
 if __name__ == "__main__":

@@ -198,6 +198,14 @@ def test_repr_and_summary_are_short_and_say_what_is_missing(dataset):
     assert summary.loc["age", "shape"] == ()
 
 
+def test_repr_keeps_0_and_100_percent_for_none_and_all():
+    mask = np.arange(1000) == 0
+    few, many, none = (MultimodalDataset({"a": np.ones(1000)}, present={"a": m}) for m in (mask, ~mask, mask & False))
+    assert "1% present" in repr(few)
+    assert "99% present" in repr(many)
+    assert " 0% present" in repr(none)
+
+
 def test_as_dataset_takes_mappings_and_none():
     dataset = as_dataset({"a": [[1.0], [2.0]], "b": None}, [0, 1])
     assert dataset.present["a"].all()

@@ -1,6 +1,7 @@
 """Files come back as they were written, foreign ones are understood, and an interrupted save changes nothing."""
 
 import json
+import zipfile
 from pathlib import Path
 
 import hypothesis.strategies as st
@@ -114,7 +115,8 @@ def test_round_trip_of_any_dataset(tmp_path, suffix, dataset):
 def test_what_is_loaded_can_be_written_to(tmp_path, suffix):
     """Tensors cannot be made from read-only memory without a warning."""
     save(rich(), tmp_path / f"data{suffix}")
-    for x in load(tmp_path / f"data{suffix}").modalities.values():
+    loaded = load(tmp_path / f"data{suffix}")
+    for x in [*loaded.modalities.values(), loaded.target, loaded.ids, loaded.groups]:
         assert x.flags.writeable
 
 
@@ -122,6 +124,8 @@ def test_the_same_dataset_gives_the_same_bytes(tmp_path):
     for name in ("a.npz", "b.npz"):
         save(rich(), tmp_path / name)
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+    with zipfile.ZipFile(tmp_path / "a.npz") as archive:
+        assert {member.date_time for member in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -210,7 +214,7 @@ def test_null_rows_of_a_foreign_parquet_are_absent(tmp_path):
     assert dataset.present["face"].tolist() == [True, False, True]
     np.testing.assert_array_equal(dataset.modalities["audio"][1:], audio[1:])
     frame.assign(**{"face.1": [None, None, 3.0]}).to_parquet(path)
-    with pytest.raises(ValueError, match="modality 'face'.*1 rows.*row 0"):
+    with pytest.raises(ValueError, match=r"modality 'face'.*1 rows.*row 0"):
         load(path, target="y")
 
 

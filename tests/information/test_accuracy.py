@@ -26,7 +26,7 @@ def joint(rng, shape, alpha=1.0):
 
 def slow_smallest(p):
     """Primal programme written cell by cell: min sum t, t >= r."""
-    k1, k2, k = p.shape
+    k1, k2, _ = p.shape
     n, cells = p.size, list(np.ndindex(p.shape))
     cost = np.r_[np.zeros(n), np.ones(k1 * k2)]
     upper = np.zeros((n, n + k1 * k2))

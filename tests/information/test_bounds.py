@@ -238,7 +238,9 @@ def test_unused_symbols_change_nothing():
     wide[:3, :3, :2] = p
     one, other = synergy_bounds(*tables_of(p)), synergy_bounds(*tables_of(wide))
     assert (one.lower, one.upper) == pytest.approx((other.lower, other.upper), abs=1e-6)
-    assert (one.accuracy_lower, one.accuracy_upper) == pytest.approx((other.accuracy_lower, other.accuracy_upper), abs=1e-5)
+    assert (one.accuracy_lower, one.accuracy_upper) == pytest.approx(
+        (other.accuracy_lower, other.accuracy_upper), abs=1e-5
+    )
 
 
 def test_the_synergy_of_the_additive_joint_is_the_lower_bound():

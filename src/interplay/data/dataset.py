@@ -185,7 +185,11 @@ class MultimodalDataset:
     def _describe(self, name: str) -> str:
         mask = self.present[name]
         shape = f"{name} {self.modalities[name].shape[1:]}"
-        return shape if mask.all() else f"{shape} {mask.mean():.0%} present"
+        if mask.all():
+            return shape
+        # 0% and 100% are kept for none and all.
+        percent = min(max(round(100 * mask.mean()), 1), 99) if mask.any() else 0
+        return f"{shape} {percent}% present"
 
     def summary(self) -> pd.DataFrame:
         """Return a row for each modality: shape of a sample, type, samples present and absent, length."""

@@ -56,6 +56,7 @@ def load(
     ids: str | None = None,
     groups: str | None = None,
     class_names: str | None = None,
+    ignore: Collection[str] = (),
 ) -> MultimodalDataset:
     """Read a dataset from a ``.npz`` or ``.parquet`` file, written by `save` or by anything else.
 
@@ -70,6 +71,7 @@ def load(
         ids: name of the ids; default ``ids`` where there are any.
         groups: name of the subjects; default ``groups`` where there are any.
         class_names: name of the class names (``.npz``); default ``class_names`` with the default target.
+        ignore: names that are no modalities, such as a column that marks the test part.
 
     Raises:
         FileNotFoundError: no such file.
@@ -77,11 +79,8 @@ def load(
             in the file, or data that `MultimodalDataset` does not accept.
     """
     path = Path(path)
-    suffix = _suffix(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no file {str(path)!r}; expected a .npz or .parquet file")
     given = {"target": target, "ids": ids, "groups": groups, "class_names": class_names}
-    readers = _OPEN[suffix](path, {name for name in given.values() if name is not None})
+    readers = _open(path, {name for name in given.values() if name is not None} | set(ignore))
     for role, name in given.items():
         if name is not None:
             _require(path, role, name, readers)
@@ -89,7 +88,17 @@ def load(
         elif role in readers and (role != "class_names" or target in (None, "target")):
             given[role] = role
     beside = {role: readers[name]() for role, name in given.items() if name is not None}
-    return _assemble(path, readers, modalities, beside, set(given.values()))
+    return _assemble(path, readers, modalities, beside, {*given.values(), *ignore})
+
+
+def contents(path: str | Path, *, labels: Collection[str] = ()) -> list[str]:
+    """Names of what a file holds that could be a modality; ``labels`` names columns that stand for themselves.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: another suffix, or not such a file.
+    """
+    return [name for name in _open(Path(path), labels) if name not in labels and not is_column(name)]
 
 
 @contextmanager
@@ -105,6 +114,13 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _open(path: Path, whole: Collection[str]) -> Readers:
+    suffix = _suffix(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no file {str(path)!r}; expected a .npz or .parquet file")
+    return _OPEN[suffix](path, whole)
 
 
 def _assemble(

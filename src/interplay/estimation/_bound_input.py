@@ -47,7 +47,9 @@ def read_sources(
         both = np.concatenate([values, other]) if values.dtype.kind in "iub" and other.dtype.kind in "iub" else values
         codes.append(len(both) > len(values) and is_codes(both, np.ones(len(both), dtype=bool)))
     if len(paired[0]) != len(paired[1]):
-        raise ValueError(f"pairs have {len(paired[0])} rows of {names[0]} and {len(paired[1])} of {names[1]}: one a pair")
+        raise ValueError(
+            f"pairs have {len(paired[0])} rows of {names[0]} and {len(paired[1])} of {names[1]}: one a pair"
+        )
     classes = np.unique(y[0])
     if not np.array_equal(classes, np.unique(y[1])):
         raise ValueError(

@@ -106,9 +106,7 @@ def bound(
     bins = n_bins or choose_pair_bins(sources)
     coded = code_sources(sources, bins, discretiser, n_splits, int(seeds[-1]))
     work = _track(list(enumerate(coded)), progress)
-    results = Parallel(n_jobs=n_jobs)(
-        delayed(_one_split)(part, n_bootstrap, int(seeds[i])) for i, part in work
-    )
+    results = Parallel(n_jobs=n_jobs)(delayed(_one_split)(part, n_bootstrap, int(seeds[i])) for i, part in work)
     exact: list[SynergyBounds] = [r[0] for r in results]
     draws = {name: np.mean([r[1][name] for r in results], axis=0) for name in results[0][1]}
     seen = {name: float(np.mean([r[2][name] for r in results])) for name in results[0][2]}
@@ -240,7 +238,9 @@ def _rule_weights(counts: tuple[Array, Array, Array]) -> tuple[Array, Array]:
         smooth.append(table + np.sqrt(table.size) / 2 * independent / independent.sum())
     weights = np.array([t.sum() for t in smooth])
     batch = [(t / t.sum())[None] for t in smooth]
-    *moved, _ = reconcile_batch(batch[0], batch[1], batch[2], weights / weights.sum(), tolerance=1e-4, max_iterations=200)
+    *moved, _ = reconcile_batch(
+        batch[0], batch[1], batch[2], weights / weights.sum(), tolerance=1e-4, max_iterations=200
+    )
     found = smallest_accuracy(*(t[0] for t in moved))
     return found.a, found.b
 

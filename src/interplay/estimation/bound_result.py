@@ -62,7 +62,7 @@ class Bound:
 
     @property
     def fusion(self) -> str:
-        """"none", "additive" (reaches all but a little of what is possible) or "interactive" (may add to additive)."""
+        """Either "none", "additive" (reaches nearly all that is possible) or "interactive" (may add to additive)."""
         low, high = self.gain
         if high < WORTH:
             return "none"
@@ -86,7 +86,9 @@ class Bound:
         if self.fusion == "additive":
             lines.append("Additive fusion (a sum of scores, one a modality) is enough.")
         elif low >= WORTH or expected >= WORTH:
-            lines.append("Start with additive fusion; only labelled pairs can tell whether interactive fusion adds to it.")
+            lines.append(
+                "Start with additive fusion; only labelled pairs can tell whether interactive fusion adds to it."
+            )
         else:
             lines.append("Nothing is guaranteed: any large gain would be an interaction. Label some pairs to find out.")
         return " ".join(lines)

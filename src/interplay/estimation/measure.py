@@ -77,8 +77,7 @@ def measure(
         progress: show a progress bar.
 
     Returns:
-        `Measurement`; the estimate of a part is NaN, with the reason in its warnings, where there are fewer samples than
-        cells.
+        `Measurement`; where there are fewer samples than cells an estimate is NaN and the warnings give the reason.
 
     Raises:
         ValueError: no target, one class, fewer than two modalities or ten complete rows, unknown names or options.

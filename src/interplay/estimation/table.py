@@ -12,7 +12,15 @@ from interplay.estimation.resample import Draw, Track, bootstrap, decompose_tabl
 from interplay.estimation.settings import Settings
 from interplay.information.broja import solve
 
-__all__ = ["CORRECTIONS", "NON_NEGATIVE", "TableEstimate", "correct", "estimate_table", "synergy_free"]
+__all__ = [
+    "CORRECTIONS",
+    "NON_NEGATIVE",
+    "TableEstimate",
+    "correct",
+    "estimate_and_intervals",
+    "estimate_table",
+    "synergy_free",
+]
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -71,14 +79,25 @@ def correct(table: NDArray[Any], plugin: Array, bias: Array, method: str) -> Arr
     return _TO_PARTS @ information
 
 
+def estimate_and_intervals(
+    corrected: Array, deviation: Array, redundancy: str, confidence: float
+) -> tuple[Array, Array]:
+    """Parts ``(5,)`` and intervals ``(5, 2)``: corrected value -+ z * deviation, within what the definition allows."""
+    reach = norm.ppf(0.5 + confidence / 2) * deviation
+    low, high, estimate = corrected - reach, corrected + reach, corrected
+    if redundancy in NON_NEGATIVE:
+        estimate, low, high = _project(corrected), np.maximum(low, 0.0), np.maximum(high, 0.0)
+    return estimate, np.column_stack([np.minimum(low, estimate), np.maximum(high, estimate)])
+
+
 def synergy_free(table: NDArray[Any], model: Array) -> Array:
     """Return a joint without synergy (up to sampling noise) that has the table's p(x1, y) and p(x2, y).
 
-    Without synergy the joint is its own pairwise maximum-entropy model, so that model is the null wherever its synergy
-    (the least that the pairwise tables allow) is within noise. Where it is not (AND), it is mixed with the optimal coupling
-    of the convex programme, which has none: since synergy is convex on joints with the same two tables, the mixture
-    ``(1 - w) coupling + w model`` has at most ``w S(model)``, and ``w`` keeps that within noise. The
-    coupling alone would be too sparse: its tables have too little spurious synergy and everything looks significant.
+    A joint without synergy is its own pairwise maximum-entropy model, so that model is the null wherever its synergy
+    (the least that the pairwise tables allow) is within noise. Where it is not (AND), it is mixed with the optimal
+    coupling of the convex programme, which has none: synergy is convex on joints with the same two tables, so the
+    mixture ``(1 - w) coupling + w model`` has at most ``w S(model)``, and ``w`` keeps that within noise. The coupling
+    alone would be too sparse: its tables have too little spurious synergy, and everything would look significant.
     """
     counts = np.asarray(table, dtype=np.float64)
     n = counts.sum()
@@ -115,12 +134,7 @@ def estimate_table(
     null = unrelated.copy()
     null[:, 3] = without[:, 3]
 
-    estimate = _project(corrected) if redundancy in NON_NEGATIVE else corrected
-    reach = norm.ppf(0.5 + settings.confidence / 2) * deviation
-    low, high = corrected - reach, corrected + reach
-    if redundancy in NON_NEGATIVE:
-        low, high = np.maximum(low, 0.0), np.maximum(high, 0.0)
-    intervals = np.column_stack([np.minimum(low, estimate), np.maximum(high, estimate)])
     # Ties up to rounding count as at least as large.
     p_values = (1 + (null >= plugin - 1e-9).sum(axis=0)) / (1 + n_permutations)
+    estimate, intervals = estimate_and_intervals(corrected, deviation, redundancy, settings.confidence)
     return TableEstimate(plugin, estimate, intervals, deviation, p_values)

@@ -1,5 +1,6 @@
 """The scikit-learn face: ``MultimodalClassifier``."""
 
+import copy
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -139,7 +140,8 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: Data) -> NDArray[Any]:
         """The most probable class of each row, as the labels were given."""
-        return self.classes_[self.predict_proba(X).argmax(1)]
+        best = self.predict_proba(X).argmax(1)
+        return self.classes_[best]
 
     def score(self, X: Data, y: Any = None, sample_weight: Any = None) -> float:
         """Accuracy; ``y`` None takes the data set's own target."""
@@ -221,7 +223,8 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):
         chosen = self._encoder_choices()
         encoders: dict[str, nn.Module] = {}
         for name, choice in chosen.items():
-            module = choice if isinstance(choice, nn.Module) else self._named_encoder(name, choice)
+            # A copy, so that fitting twice starts twice from the user's module.
+            module = copy.deepcopy(choice) if isinstance(choice, nn.Module) else self._named_encoder(name, choice)
             x, present = batch.modalities[name], batch.present[name]
             scale = Standardize.fit(x, valid_steps(x, present, batch.lengths.get(name)), image=choice == "conv")
             encoders[name] = MaskedEncoder(scale, module, name)
@@ -270,7 +273,13 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):
 
 
 def _device(name: str) -> torch.device:
-    if name != "auto":
-        return torch.device(name)
-    accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-    return accelerator or torch.device("cpu")
+    if name == "auto":
+        accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+        return accelerator or torch.device("cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).split("\n", 1)[0]
+        raise ValueError(f"device {name!r} cannot be used ({reason}); use 'auto' or 'cpu'") from None
+    return device

@@ -1,1 +1,21 @@
-"""Metrics, missing-modality evaluation and comparisons."""
+"""What models are worth, complete and with modalities missing."""
+
+from interplay.evaluation.metrics import (
+    METRICS,
+    accuracy_interval,
+    calibration_error,
+    negative_log_likelihood,
+    score,
+)
+from interplay.evaluation.missing import Classifier, evaluate, patterns
+
+__all__ = [
+    "METRICS",
+    "Classifier",
+    "accuracy_interval",
+    "calibration_error",
+    "evaluate",
+    "negative_log_likelihood",
+    "patterns",
+    "score",
+]

@@ -104,7 +104,7 @@ def _value(
     total = z.sum(-1, keepdims=True)
     total[total == 0] = 1.0
     z /= total
-    log_sum = temperature * (top + np.log(total))[..., 0]
+    log_sum: Array = temperature * (top + np.log(total))[..., 0]
     value = (p12 * log_sum).sum((-1, -2)) - (a * p1y).sum((-1, -2)) - (b * p2y).sum((-1, -2))
     return value, z
 
@@ -116,9 +116,7 @@ def _newton_step(
     size, k1, k2, k = softmax.shape
     joint = p12[..., None] * softmax
     m1, m2 = k1 * k, k2 * k
-    gradient = np.concatenate(
-        [(joint.sum(2) - p1y).reshape(size, m1), (joint.sum(1) - p2y).reshape(size, m2)], axis=1
-    )
+    gradient = np.concatenate([(joint.sum(2) - p1y).reshape(size, m1), (joint.sum(1) - p2y).reshape(size, m2)], axis=1)
     hessian = np.zeros((size, m1 + m2, m1 + m2))
     labels = np.arange(k)
     diagonal1 = -np.einsum("nijy,nijz->niyz", joint, softmax, optimize=True)
@@ -151,7 +149,8 @@ def _solve(hessian: Array, gradient: Array) -> Array:
     for ridge in (1e-13, 1e-11, 1e-8):
         diagonal += ridge * scale + 1e-300
         try:
-            return np.linalg.solve(hessian, gradient[..., None])[..., 0]
+            step: Array = np.linalg.solve(hessian, gradient[..., None])[..., 0]
+            return step
         except np.linalg.LinAlgError:  # rounding made it singular: a larger ridge
             continue
     return gradient / (diagonal + 1e-300)
@@ -175,7 +174,8 @@ def _line_search(
     for _ in range(40):
         t = length[pending, None, None]
         try_a, try_b = a[pending] + t * direction[0][pending], b[pending] + t * direction[1][pending]
-        new, new_softmax = _value(try_a, try_b, base[pending], *(x[pending] for x in tables), temperature)
+        part = (tables[0][pending], tables[1][pending], tables[2][pending])
+        new, new_softmax = _value(try_a, try_b, base[pending], *part, temperature)
         good = new <= value[pending] - 0.1 * length[pending] * slope[pending]
         rows = pending[good]
         found_a[rows], found_b[rows], found[rows] = try_a[good], try_b[good], new[good]

@@ -14,9 +14,10 @@ from interplay.information._additive import Array, allowed_cells
 
 def solve_programme(cost: Array, *, method: str = "highs", **constraints: Any) -> Any:
     """HiGHS' answer. Its presolve calls some feasible problems with tiny masses infeasible: without it, then."""
-    found = None
+    found: Any = None
+    solve: Any = linprog
     for options in ({}, {"presolve": False}, {"presolve": False, "primal_feasibility_tolerance": 1e-6}):
-        found = linprog(cost, method=method, options=options, **constraints)
+        found = solve(cost, method=method, options=options, **constraints)
         if found.status == 0:
             return found
     assert found is not None
@@ -54,7 +55,8 @@ class Polytope:
         i, j, y = self.cells
         k, k2 = self.p1y.shape[1], self.p12.shape[1]
         blocks = [
-            _rows(index, table.size) for index, table in ((i * k + y, self.p1y), (j * k + y, self.p2y), (i * k2 + j, self.p12))
+            _rows(index, table.size)
+            for index, table in ((i * k + y, self.p1y), (j * k + y, self.p2y), (i * k2 + j, self.p12))
         ]
         right = np.concatenate([self.p1y.ravel(), self.p2y.ravel(), self.p12.ravel()])
         matrix = csr_array(vstack(blocks))
@@ -92,7 +94,7 @@ class Polytope:
         return full
 
 
-def _rows(index: NDArray[np.intp], count: int) -> csr_array:
+def _rows(index: NDArray[np.intp], count: int) -> Any:
     n = len(index)
     return csr_array((np.ones(n), (index, np.arange(n))), shape=(count, n))
 

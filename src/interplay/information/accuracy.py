@@ -1,6 +1,7 @@
 """How accurate can a predictor of Y from (X1, X2) be, when only three pairwise tables are known?"""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -171,12 +172,15 @@ def _relaxed(polytope: Polytope, low: Array, high: Array) -> tuple[float, Array]
     """
     n, pairs = polytope.size, int(polytope.pair.max()) + 1
     matrix, right = polytope.equalities
-    one, none = eye_array(n, format="csr"), csr_array((n, n))
-    at_most = vstack([hstack([-one, one, -one.multiply(low)]), hstack([none, one, -one.multiply(high)])]).tocsr()
-    equal = vstack(
+    one: Any = eye_array(n, format="csr")
+    none: Any = csr_array((n, n))
+    side: Any = hstack
+    stack: Any = vstack
+    at_most = stack([side([-one, one, -one.multiply(low)]), side([none, one, -one.multiply(high)])]).tocsr()
+    equal = stack(
         [
-            hstack([matrix, csr_array((matrix.shape[0], 2 * n))]),
-            hstack([csr_array((pairs, 2 * n)), _rows(polytope.pair, pairs)]),
+            side([matrix, csr_array((matrix.shape[0], 2 * n))]),
+            side([csr_array((pairs, 2 * n)), _rows(polytope.pair, pairs)]),
         ]
     ).tocsr()
     limits, sums = np.concatenate([-low, np.zeros(n)]), np.concatenate([right, np.ones(pairs)])

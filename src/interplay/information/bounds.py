@@ -219,9 +219,7 @@ def independent_given_label(p1y: Array, p2y: Array) -> Array:
     return p1y[..., :, None, :] * (p2y / py[..., None, :])[..., None, :, :]
 
 
-def _lower_bounds(
-    p1y: Array, p2y: Array, p12: Array, known: dict[str, float]
-) -> tuple[dict[str, float], float, Array]:
+def _lower_bounds(p1y: Array, p2y: Array, p12: Array, known: dict[str, float]) -> tuple[dict[str, float], float, Array]:
     """Named lower bounds in bits, error of the fit in bits, p(y|x1,x2) (K1, K2, k) of the maximum-entropy joint."""
     fit = additive_fit(p1y[None], p2y[None], p12[None])
     if fit.value[0] < -1e-7:

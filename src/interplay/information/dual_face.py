@@ -19,6 +19,8 @@ from interplay.information.broja import BrojaSolution
 
 Array = NDArray[np.float64]
 
+_MAX_STEPS = 100
+
 
 @dataclass(frozen=True)
 class DualFace:
@@ -102,17 +104,17 @@ def centre(face: DualFace, *, tolerance: float) -> Array:
     """
     if face.size == 0 or len(face.pairs) == 0:
         return face.total
-    shift = _minimise(face, np.zeros(face.size), np.zeros(face.size))
+    shift = _minimise(face, np.zeros(face.size), np.zeros(face.size), barrier=1.0, tolerance=1e-14)
     cost = -float(face.imbalance @ shift)
     return face.moved(shift * min(1.0, tolerance / cost) if cost > 0 else shift)
 
 
-def extremes(face: DualFace, cells: NDArray[np.bool_], *, accuracy: float = 1e-9) -> tuple[Array, Array]:
+def extremes(face: DualFace, cells: NDArray[np.bool_], *, accuracy: float = 1e-8) -> tuple[Array, Array]:
     """Smallest and largest a + b (nats) over all optimal duals, at the given cells ``(K1, K2, k)``."""
     low, high = face.total.copy(), face.total.copy()
     if face.size == 0 or len(face.pairs) == 0:
         return low, high
-    middle = _minimise(face, np.zeros(face.size), np.zeros(face.size))
+    middle = _minimise(face, np.zeros(face.size), np.zeros(face.size), barrier=1.0, tolerance=1e-14)
     ends = np.stack(np.broadcast_arrays(face.left[:, None], face.right[None]), axis=-1)
     for i, j in np.unique(ends[cells], axis=0):
         if i == j:
@@ -122,28 +124,26 @@ def extremes(face: DualFace, cells: NDArray[np.bool_], *, accuracy: float = 1e-9
         direction[i] += 1
         direction[j] -= 1
         for sign, out in ((1.0, low), (-1.0, high)):
-            shift, force = middle, 1.0
-            while force < 1 / accuracy:
-                force *= 10
-                shift = _minimise(face, sign * force * direction[:-1], shift)
+            shift, barrier = middle, 1.0
+            while barrier > accuracy:
+                barrier /= 10
+                shift = _minimise(face, sign * direction[:-1], shift, barrier=barrier, tolerance=barrier / 100)
             out[here] = face.moved(shift)[here]
     return low, high
 
 
-def _minimise(face: DualFace, pull: Array, shift: Array, *, max_steps: int = 100) -> Array:
-    """Newton's method for ``pull t - sum_i w_i log(slack_i(t))``, from shifts with positive slack."""
-    k = face.total.shape[-1]
-    cells = (face.pairs[:, None] * k + np.arange(k)).ravel()
-    base = face.total.reshape(-1)[cells].reshape(-1, k)
-    row = np.repeat(np.arange(len(cells)), 2)
-    i, j = np.broadcast_arrays(face.left[:, None], face.right[None])
-    column = np.stack([i.reshape(-1)[cells], j.reshape(-1)[cells]], axis=1).ravel()
-    sign = np.tile([1.0, -1.0], len(cells))
-    moves = csr_array((sign, (row, column)), shape=(len(cells), face.size + 1))[:, : face.size]
-    w = face.weights
+def _minimise(face: DualFace, pull: Array, shift: Array, *, barrier: float, tolerance: float) -> Array:
+    """Newton's method for ``pull t - barrier sum_i w_i log(slack_i(t))``, from shifts with positive slack."""
+    i, j = (
+        ends.reshape(-1, face.total.shape[-1])[face.pairs]
+        for ends in np.broadcast_arrays(face.left[:, None], face.right[None])
+    )
+    base = face.total.reshape(-1, i.shape[1])[face.pairs]
+    w, n, row = barrier * face.weights, face.size + 1, np.arange(len(face.pairs))[:, None]
 
     def slacks(t: Array) -> tuple[Array, Array]:
-        exponent = base + (moves @ t).reshape(base.shape)
+        t = np.append(t, 0.0)
+        exponent = base + t[i] - t[j]
         log_sum = logsumexp(exponent, axis=1)
         return -log_sum, np.exp(exponent - log_sum[:, None])
 
@@ -151,19 +151,23 @@ def _minimise(face: DualFace, pull: Array, shift: Array, *, max_steps: int = 100
         slack = slacks(t)[0]
         return float(pull @ t - w @ np.log(slack)) if (slack > 0).all() else np.inf
 
-    for _ in range(max_steps):
+    def scatter(rows: NDArray[np.int_], columns: NDArray[np.int_], values: Array, height: int) -> Array:
+        flat = np.bincount((rows * n + columns).ravel(), values.ravel(), height * n)
+        return flat.astype(np.float64).reshape(height, n)[:, :-1]
+
+    for _ in range(_MAX_STEPS):
         slack, share = slacks(shift)
-        weighted = csr_array(
-            (share.ravel(), (np.repeat(np.arange(len(w)), k), np.arange(len(cells)))), shape=(len(w), len(cells))
-        )
-        slope = (weighted @ moves).toarray()
+        slope = scatter(row, i, share, len(w)) - scatter(row, j, share, len(w))
         gradient = pull + slope.T @ (w / slack)
-        spread = moves.T @ (moves.multiply((share * (w / slack)[:, None]).ravel()[:, None]))
-        hessian = spread.toarray() + slope.T @ ((w / slack**2 - w / slack)[:, None] * slope)
+        spread = share * (w / slack)[:, None]
+        crossed = scatter(i, j, spread, n)[:-1]
+        hessian = slope.T @ ((w / slack**2 - w / slack)[:, None] * slope) - crossed - crossed.T
+        diagonal = np.bincount(i.ravel(), spread.ravel(), n) + np.bincount(j.ravel(), spread.ravel(), n)
+        hessian[np.diag_indices_from(hessian)] += diagonal[:-1]
         hessian[np.diag_indices_from(hessian)] *= 1 + 1e-12
         step = -np.linalg.solve(hessian, gradient)
         decrement = -float(gradient @ step)
-        if decrement < 1e-14:
+        if decrement < tolerance:
             break
         length, now = 1.0, objective(shift)
         while objective(shift + length * step) > now - 1e-4 * length * decrement and length > 1e-8:

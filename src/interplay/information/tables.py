@@ -42,9 +42,7 @@ class Reconciliation:
 
 def check_tables(p1y: ArrayLike, p2y: ArrayLike, p12: ArrayLike) -> tuple[Array, Array, Array]:
     """The three tables as float64 arrays, each a distribution; ValueError names the table at fault."""
-    tables = tuple(
-        _check_table(name, table) for name, table in zip(NAMES, (p1y, p2y, p12), strict=True)
-    )
+    tables = tuple(_check_table(name, table) for name, table in zip(NAMES, (p1y, p2y, p12), strict=True))
     (k1, k), (k2, k_other), shape = (t.shape for t in tables)
     if k != k_other:
         raise ValueError(f"p1y has {k} labels (columns) but p2y has {k_other}: give both the same labels")
@@ -130,7 +128,8 @@ def reconcile(
     if sizes is not None and min(sizes) <= 0:
         raise ValueError(f"sizes is {sizes}, expected three positive numbers of samples")
     weights = np.array([1.0, 1.0, 1.0] if sizes is None else sizes, dtype=np.float64)
-    *fitted, gap = reconcile_batch(*(t[None] for t in tables), weights / weights.sum())
+    batch = (tables[0][None], tables[1][None], tables[2][None])
+    *fitted, gap = reconcile_batch(*batch, weights / weights.sum())
     moved = [_divergence(t, f[0]) for t, f in zip(tables, fitted, strict=True)]
     variation = [float(np.abs(t - f[0]).sum() / 2) for t, f in zip(tables, fitted, strict=True)]
     # Each shared margin is compared once; a symbol that no source has seen adds no freedom.
@@ -194,4 +193,3 @@ def _start(p1y: Array, p2y: Array, p12: Array) -> Array:
 
 def _ratio(above: Array, below: Array) -> Array:
     return np.divide(above, below, out=np.zeros_like(above), where=below > 0)
-

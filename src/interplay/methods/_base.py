@@ -104,7 +104,8 @@ class Stage:
         frozen: attribute names of the sub-modules that get no gradient and stay in evaluation mode.
         optimizer: ``"adamw"`` or ``"sgd"`` (momentum 0.9, weight decay 1e-4).
         plateau: (factor, patience) of a learning-rate reduction when the validation loss stalls, or None.
-        select: what chooses the best epoch: ``"loss"`` (validation cross-entropy) or ``"accuracy"``.
+        select: what chooses the best epoch on the validation part: ``"accuracy"`` (ties: the lower cross-entropy) or
+            ``"loss"`` (cross-entropy, which stops networks on small data many epochs before their accuracy peaks).
     """
 
     name: str
@@ -113,7 +114,7 @@ class Stage:
     frozen: tuple[str, ...] = ()
     optimizer: str = "adamw"
     plateau: tuple[float, int] | None = None
-    select: str = "loss"
+    select: str = "accuracy"
 
 
 class Method(nn.Module, ABC):

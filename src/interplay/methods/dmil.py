@@ -136,7 +136,7 @@ class DMIL(Method):
         first_level = ("encoders", "embed", "relevant", "irrelevant", "decoder", "heads")
         if self.published:
             rest = max(1, max_epochs - intra - consistency)
-            sgd: dict[str, Any] = {"optimizer": "sgd", "select": "accuracy"}
+            sgd: dict[str, Any] = {"optimizer": "sgd"}
             return [
                 Stage("intra", intra, 4e-3, plateau=(0.2, 2), **sgd),
                 Stage("consistency", consistency, 1e-3, first_level, plateau=(0.1, 1), **sgd),

@@ -2,6 +2,7 @@
 
 import copy
 import logging
+import math
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -134,7 +135,7 @@ class StageModule(pl.LightningModule):
         if self.stage.plateau is not None:
             self._plateau.step(loss)
         score = (loss, -accuracy) if self.stage.select == "loss" else (-accuracy, loss)
-        if score < self.best_score:
+        if math.isfinite(loss) and score < self.best_score:
             self.best_score, self.best_epoch = score, self.current_epoch
             self.best_state = copy.deepcopy(self.method.state_dict())
         elif self.current_epoch - self.best_epoch >= self.settings.patience:

@@ -65,7 +65,8 @@ def _possible(design: csr_array, occupied: NDArray[np.bool_]) -> NDArray[np.bool
     """Cells that some table with the margins of the given one occupies.
 
     An empty cell can be filled if some direction d with ``A d = 0`` raises it and lowers no other empty cell: maximise
-    ``sum s`` over ``d = s + e`` on empty cells, ``0 <= s <= 1``, ``e >= 0``. No probability enters, so none is too small.
+    ``sum s`` over ``d = s + e`` on empty cells, ``0 <= s <= 1``, ``e >= 0``. No probability enters, so none
+    is too small.
     """
     empty = np.flatnonzero(~occupied)
     result = linprog(  # type: ignore[call-overload]  # the stubs do not know sparse arrays

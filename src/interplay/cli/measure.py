@@ -1,0 +1,66 @@
+"""``interplay measure``."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from interplay.cli.common import AsJson, Modalities, Seed, Target, claim_file, console, listed, load_data, print_json
+
+
+def measure(
+    data: Annotated[Path, typer.Argument(help="A .npz or .parquet file.", show_default=False)],
+    target: Target = None,
+    modalities: Modalities = None,
+    redundancy: Annotated[
+        str, typer.Option("--redundancy", help="Definition of redundancy; definitions disagree, see the docs.")
+    ] = "broja",
+    bins: Annotated[
+        int | None, typer.Option("--bins", help="Clusters a modality is cut into. [default: from the data]")
+    ] = None,
+    groups: Annotated[str | None, typer.Option("--groups", help="Array or column of subjects.")] = None,
+    seed: Seed = 0,
+    json: AsJson = False,
+    figure: Annotated[
+        Path | None, typer.Option("--figure", help="Also draw the bars into this file (.png, .svg, .pdf).")
+    ] = None,
+) -> None:
+    """Say what the modalities share about the target, what each has alone, what appears only together.
+
+    **Example**: `interplay measure data.npz --target label --modalities audio,face --figure bars.png`
+
+    Figures are bits, with intervals and a test of the synergy against none.
+    """
+    from interplay.estimation import measure as estimate
+
+    if figure is not None:
+        claim_file(figure, data)
+    dataset = load_data(data, target=target, modalities=listed(modalities), groups=groups)
+    found = estimate(dataset, redundancy=redundancy, n_bins=bins, random_state=seed, progress=_terminal())
+    if figure is not None:
+        draw(found, figure)
+    if json:
+        print_json(found.to_dict())
+    else:
+        console().print(str(found), markup=False)
+
+
+def draw(measurement: Any, path: Path) -> None:
+    """Write the bars of a measurement; the suffix chooses the format."""
+    from interplay.data.files import replacing
+    from interplay.report import plot
+
+    axes = plot.interactions(measurement)
+    with replacing(path) as temporary:
+        axes.figure.savefig(temporary, format=path.suffix.lstrip(".") or "png", dpi=150)  # type: ignore[union-attr]
+
+
+def _terminal() -> bool:
+    import sys
+
+    return sys.stderr.isatty()
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(measure)

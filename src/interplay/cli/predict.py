@@ -1,0 +1,75 @@
+"""``interplay predict``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from interplay.cli.common import AsJson, claim_file, load_for_model, print_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from interplay.data import MultimodalDataset
+    from interplay.estimators import MultimodalClassifier
+
+
+def predict(
+    model: Annotated[Path, typer.Argument(help="Folder of a trained model.", show_default=False)],
+    data: Annotated[Path, typer.Option("--input", "-i", help="A .npz or .parquet file.", show_default=False)],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="A .csv or .parquet file. [default: CSV on standard output]")
+    ] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Add what each part contributed, in logits.")] = False,
+    json: AsJson = False,
+) -> None:
+    """Predict the rows of a file. A modality that the file lacks counts as missing.
+
+    **Example**: `interplay predict model --input new.parquet --output answers.parquet --explain`
+
+    Columns: id, prediction, its probability, `p:<class>` for each class, and with --explain the contributions.
+    """
+    from interplay.estimators import MultimodalClassifier
+
+    if output is not None:
+        claim_file(output, data)
+        if output.suffix.lower() not in (".csv", ".parquet"):
+            raise typer.BadParameter(f"--output must end in .csv or .parquet, found {output.name!r}")
+    fitted = MultimodalClassifier.load(model)
+    table = answers(fitted, load_for_model(data, fitted.modality_names_), explain)
+    if output is not None:
+        write(table, output)
+    elif not json:
+        typer.echo(table.to_csv(), nl=False)
+    if json:
+        print_json(table.reset_index().to_dict(orient="records"))
+
+
+def answers(model: "MultimodalClassifier", dataset: "MultimodalDataset", explain: bool) -> "pd.DataFrame":
+    """One row a sample, indexed by id."""
+    import pandas as pd
+
+    probabilities = model.predict_proba(dataset)
+    explained = model.explain(dataset)
+    by_class = {f"p:{label}": probabilities[:, k] for k, label in enumerate(model.classes_.tolist())}
+    first = explained[["prediction", "probability"]]
+    columns = [first, pd.DataFrame(by_class, index=first.index)]
+    if explain:
+        columns.append(explained.drop(columns=["prediction", "probability"]))
+    return pd.concat(columns, axis=1)
+
+
+def write(table: "pd.DataFrame", path: Path) -> None:
+    """Write a table in one step; the suffix chooses the format."""
+    from interplay.data.files import replacing
+
+    with replacing(path) as temporary:
+        if path.suffix.lower() == ".csv":
+            table.to_csv(temporary)
+        else:
+            table.to_parquet(temporary)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(predict)

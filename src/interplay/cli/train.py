@@ -1,0 +1,186 @@
+"""``interplay train``."""
+
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from interplay.cli.common import (
+    AsJson,
+    Force,
+    Modalities,
+    Seed,
+    Target,
+    claim_folder,
+    command_line,
+    listed,
+    load_data,
+    load_marks,
+    note,
+    pairs,
+    print_json,
+    print_scores,
+)
+
+if TYPE_CHECKING:
+    from interplay.data import MultimodalDataset
+    from interplay.estimators import MultimodalClassifier
+
+
+def method_names() -> list[str]:
+    """Names of the methods without importing them: one method a file of that name (a test compares)."""
+    spec = find_spec("interplay")
+    assert spec is not None
+    assert spec.origin is not None
+    files = (Path(spec.origin).parent / "methods").glob("[!_]*.py")
+    return sorted(path.stem for path in files)
+
+
+def train(
+    data: Annotated[Path, typer.Argument(help="A .npz or .parquet file.", show_default=False)],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the model.", show_default=False)],
+    target: Target = None,
+    method: Annotated[str, typer.Option("--method", help=f"One of: {', '.join(method_names())}.")] = "dmil",
+    modalities: Modalities = None,
+    groups: Annotated[
+        str | None, typer.Option("--groups", help="Array or column of subjects: none is in two parts.")
+    ] = None,
+    test_size: Annotated[
+        float | None, typer.Option("--test-size", help="Share of the rows to test on, between 0 and 1.")
+    ] = None,
+    test: Annotated[
+        str | None, typer.Option("--test", help="Array or column that is true for the rows to test on.")
+    ] = None,
+    epochs: Annotated[int, typer.Option("--epochs", help="Most epochs, over all stages.")] = 100,
+    batch_size: Annotated[int, typer.Option("--batch-size", help="Rows a step.")] = 64,
+    learning_rate: Annotated[float, typer.Option("--learning-rate", help="Of AdamW.")] = 1e-3,
+    patience: Annotated[int, typer.Option("--patience", help="Epochs without improvement before the end.")] = 15,
+    encoder: Annotated[
+        list[str] | None,
+        typer.Option("--encoder", help="modality=encoder (mlp, conv, transformer), repeat. [default: from the shape]"),
+    ] = None,
+    param: Annotated[list[str] | None, typer.Option("--param", help="name=value of the method, repeat.")] = None,
+    device: Annotated[str, typer.Option("--device", help="cpu, cuda, ...")] = "auto",
+    seed: Seed = 0,
+    report: Annotated[
+        Path | None, typer.Option("--report", help="Folder for a report on the test rows.", show_default=False)
+    ] = None,
+    force: Force = False,
+    json: AsJson = False,
+) -> None:
+    """Train a model; with test rows, test it complete and without each modality.
+
+    **Example**: `interplay train data.npz --target label --method joint --output model --test-size 0.25`
+
+    **Example**: `interplay train clips.parquet --groups actor --test is_test --encoder face=conv --output model`
+
+    Test rows are never trained on. A share of the others chooses the epoch.
+    """
+    from interplay.estimators import MultimodalClassifier
+    from interplay.methods import make
+
+    if test is not None and test_size is not None:
+        raise typer.BadParameter("give --test or --test-size, not both")
+    if report is not None and test is None and test_size is None:
+        raise typer.BadParameter("a report needs test rows; add --test-size 0.25 or --test NAME")
+    claim_folder(output, "model.safetensors", force)
+    if report is not None:
+        claim_folder(report, "results.json", force)
+    model = MultimodalClassifier(
+        make(method, **_values(pairs(param, "--param"))),
+        encoders=pairs(encoder, "--encoder") or None,
+        max_epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        patience=patience,
+        device=device,
+        random_state=seed,
+        progress=sys.stderr.isatty() and not json,
+    )
+    dataset = load_data(
+        data, target=target, modalities=listed(modalities), groups=groups, beside=[test] if test is not None else []
+    )
+    training, held_out = _parts(dataset, data, test, test_size, seed)
+    model.fit(training)
+    model.save(output)
+    _tell(model, training, held_out, output, json)
+    if report is not None and held_out is not None:
+        _report(model, dataset, training, held_out, method, report)
+
+
+def _parts(
+    dataset: "MultimodalDataset", path: Path, test: str | None, test_size: float | None, seed: int
+) -> "tuple[MultimodalDataset, MultimodalDataset | None]":
+    if test is not None:
+        marks = load_marks(path, test)
+        if not marks.any() or marks.all():
+            raise ValueError(f"--test {test}: expected some rows true and some false, found {marks.mean():.0%} true")
+        return dataset[~marks], dataset[marks]
+    if test_size is not None:
+        return dataset.split(test_size, random_state=seed)
+    return dataset, None
+
+
+def _tell(
+    model: "MultimodalClassifier",
+    training: "MultimodalDataset",
+    held_out: "MultimodalDataset | None",
+    output: Path,
+    json: bool,
+) -> None:
+    from interplay.evaluation import evaluate
+
+    table = None if held_out is None else evaluate(model, held_out)
+    epochs = len(model.history_.records)
+    if json:
+        scores = None if table is None else table.reset_index().to_dict(orient="records")
+        print_json({"model": str(output), "rows": len(training), "epochs": epochs, "scores": scores})
+        return
+    if table is not None:
+        print_scores(table)
+    typer.echo(f"trained on {len(training)} rows in {epochs} epochs; model in {output}")
+
+
+def _report(
+    model: "MultimodalClassifier",
+    dataset: "MultimodalDataset",
+    training: "MultimodalDataset",
+    held_out: "MultimodalDataset",
+    method: str,
+    folder: Path,
+) -> None:
+    from interplay.evaluation.results import Results, Run
+    from interplay.evaluation.study import add_details, describe, score_rows
+    from interplay.report.html import write_report
+
+    seed = int(model.random_state)  # type: ignore[arg-type]  # set from --seed
+    results = Results(
+        title=f"{method} on {' and '.join(dataset.names)}",
+        data=describe(dataset, {"train": training, "test": held_out}),
+        scores=score_rows(model, held_out, method, seed),
+        run=Run(command=command_line(), seeds=[seed]),
+    )
+    add_details(results, model, held_out, method)
+    folder.mkdir(parents=True, exist_ok=True)
+    results.save(folder)
+    note(f"report in {write_report(results, folder)}")
+
+
+def _values(texts: dict[str, str]) -> dict[str, Any]:
+    """Numbers, booleans and null as such, everything else as text."""
+    import json
+
+    def value(text: str) -> Any:
+        try:
+            return json.loads(text)
+        except ValueError:
+            return text
+
+    return {name: value(text) for name, text in texts.items()}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(train)

@@ -1,0 +1,110 @@
+"""What a prediction is worth: accuracy, macro-F1, negative log-likelihood and calibration error."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.metrics import accuracy_score, f1_score
+
+Array = NDArray[Any]
+METRICS = ("accuracy", "macro_f1", "nll", "ece")
+
+
+def score(target: ArrayLike, probabilities: ArrayLike, classes: ArrayLike) -> dict[str, float]:
+    """All four measures of predicted probabilities.
+
+    Args:
+        target: labels ``(n,)``, each one of ``classes``.
+        probabilities: ``(n, K)``, rows sum to one.
+        classes: ``(K,)`` sorted labels, one a column.
+
+    Returns:
+        ``accuracy`` and ``macro_f1`` of the most probable class, ``nll`` in nats and ``ece``.
+
+    Raises:
+        ValueError: shapes do not fit, or a label is not among the classes.
+
+    Example:
+        >>> found = score(["a", "b"], [[0.9, 0.1], [0.5, 0.5]], ["a", "b"])
+        >>> {name: round(value, 3) for name, value in found.items()}
+        {'accuracy': 0.5, 'macro_f1': 0.333, 'nll': 0.399, 'ece': 0.3}
+    """
+    p, labels = np.asarray(probabilities, np.float64), np.asarray(classes)
+    codes = encode(target, labels)
+    if p.shape != (len(codes), len(labels)):
+        raise ValueError(f"probabilities: expected shape {(len(codes), len(labels))}, found {p.shape}")
+    predicted = p.argmax(1)
+    return {
+        "accuracy": float(accuracy_score(codes, predicted)),
+        # Over the classes that occur in target or prediction; a class never predicted counts 0.
+        "macro_f1": float(f1_score(codes, predicted, average="macro", zero_division=0)),
+        "nll": negative_log_likelihood(codes, p),
+        "ece": calibration_error(codes, p),
+    }
+
+
+def encode(target: ArrayLike, classes: ArrayLike) -> NDArray[np.int64]:
+    """Column ``(n,)`` of each label among the sorted classes.
+
+    Raises:
+        ValueError: a label is not among the classes.
+    """
+    y, labels = np.asarray(target), np.asarray(classes)
+    unknown = np.setdiff1d(y, labels)
+    if len(unknown):
+        raise ValueError(
+            f"target: the model knows the classes {labels.tolist()[:20]}, found {unknown.tolist()[:5]}; "
+            "leave these rows out or train on data that have them"
+        )
+    return np.searchsorted(labels, y).astype(np.int64)
+
+
+def negative_log_likelihood(codes: ArrayLike, probabilities: ArrayLike) -> float:
+    r"""Mean surprise :math:`-\frac1n \sum_i \ln p_i(y_i)` in nats; probabilities below 1e-12 count as 1e-12.
+
+    >>> round(negative_log_likelihood([0, 1], [[0.5, 0.5], [0.5, 0.5]]), 4)
+    0.6931
+    """
+    p, y = np.asarray(probabilities, np.float64), np.asarray(codes)
+    return float(-np.log(np.clip(p[np.arange(len(y)), y], 1e-12, None)).mean())
+
+
+def calibration_error(codes: ArrayLike, probabilities: ArrayLike, n_bins: int = 15) -> float:
+    r"""Expected calibration error of the predicted class.
+
+    .. math:: \sum_b \frac{n_b}{n} \left| \mathrm{accuracy}_b - \mathrm{confidence}_b \right|
+
+    over ``n_bins`` bins of equal width of the largest probability, each closed on the right. It is biased upwards
+    in small samples: compare models on the same data, not across data sets.
+
+    Reference:
+        Guo et al., On Calibration of Modern Neural Networks, ICML 2017.
+
+    >>> round(calibration_error([0, 1], [[0.8, 0.2], [0.8, 0.2]]), 2)
+    0.3
+    """
+    p, y = np.asarray(probabilities, np.float64), np.asarray(codes)
+    confidence, correct = p.max(1), p.argmax(1) == y
+    # In each bin n_b (accuracy - confidence) is the sum of the differences.
+    bins = np.clip(np.ceil(confidence * n_bins).astype(int) - 1, 0, n_bins - 1)
+    return float(np.abs(np.bincount(bins, weights=correct - confidence, minlength=n_bins)).sum() / len(y))
+
+
+def accuracy_interval(
+    target: ArrayLike,
+    predicted: ArrayLike,
+    *,
+    confidence: float = 0.95,
+    n_bootstrap: int = 2000,
+    random_state: int | None = None,
+) -> tuple[float, float]:
+    """Percentile bootstrap interval of the accuracy over the rows.
+
+    >>> accuracy_interval([0, 1, 1, 1], [0, 1, 1, 1], random_state=0)
+    (1.0, 1.0)
+    """
+    hit = np.asarray(target) == np.asarray(predicted)
+    # Resampled rows of a 0/1 column: the number of hits is binomial, no need to draw the rows.
+    hits = np.random.default_rng(random_state).binomial(len(hit), hit.mean(), n_bootstrap) / len(hit)
+    low, high = np.quantile(hits, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)

@@ -1,0 +1,167 @@
+"""``results.json``: everything a run found, validated when read, enough to write its report again.
+
+The schema is these classes; ``Results.model_json_schema()`` gives it as JSON Schema. ``version`` grows when a reader
+of older files would misread a newer one.
+"""
+
+import json
+import platform
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+import interplay
+from interplay.data.files import replacing
+
+FILE_NAME, VERSION = "results.json", 1
+
+# Only pictures that lie in the file itself: a report makes no request.
+Picture = Annotated[str, Field(pattern=r"^data:image/png;base64,[A-Za-z0-9+/]+=*$")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class Data(_Strict):
+    """Sizes: shape of a sample by modality, display names of the classes, rows and missing values by part."""
+
+    modalities: dict[str, list[int]]
+    classes: list[str]
+    rows: dict[str, int]
+    missing: dict[str, dict[str, int]]
+
+
+class Score(_Strict):
+    """One row of `interplay.evaluation.evaluate` for one method and seed."""
+
+    method: str
+    seed: int
+    condition: str
+    n: int
+    accuracy: float
+    macro_f1: float
+    nll: float
+    ece: float
+    low: float | None = None
+    high: float | None = None
+
+
+class Sample(_Strict):
+    """A sample worth a look: why, what it is, what was said, what each part contributed (logits), pictures."""
+
+    id: str
+    why: str
+    target: str
+    prediction: str
+    probability: float
+    contributions: dict[str, float]
+    missing: str = ""
+    pictures: dict[str, Picture] = {}
+
+
+class Run(_Strict):
+    """What was run, so that it can be repeated."""
+
+    command: str | None = None
+    created: str = Field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    seconds: float | None = None
+    seeds: list[int] = []
+    configuration: dict[str, Any] = {}
+    versions: dict[str, str] = Field(default_factory=lambda: versions())
+    platform: str = Field(default_factory=lambda: f"{platform.system()} {platform.machine()}")
+
+
+class Results(_Strict):
+    """Everything a run found.
+
+    Attributes:
+        format: always ``interplay-results``.
+        version: of this schema.
+        title: one line.
+        data: see `Data`.
+        measurement: ``Measurement.to_dict()``, or None where nothing was measured.
+        scores: a row for each method, seed and condition.
+        histories: method -> records of the training (first seed).
+        explained: the method that the samples are explained by, or None.
+        samples: telling samples.
+        run: versions, seeds, configuration, command.
+    """
+
+    format: Literal["interplay-results"] = "interplay-results"
+    version: Literal[1] = 1
+    title: str
+    data: Data
+    measurement: dict[str, Any] | None = None
+    scores: list[Score] = []
+    histories: dict[str, list[dict[str, Any]]] = {}
+    explained: str | None = None
+    samples: list[Sample] = []
+    run: Run = Field(default_factory=Run)
+
+    def score_frame(self) -> pd.DataFrame:
+        """Scores as a frame, a row for each method, seed and condition."""
+        return pd.DataFrame([score.model_dump() for score in self.scores])
+
+    def summary(self, metric: str = "accuracy") -> pd.DataFrame:
+        """Mean over seeds of one metric: a row for each method, a column for each condition, in order of run."""
+        table = self.score_frame()
+        mean = table.pivot_table(index="method", columns="condition", values=metric, aggfunc="mean", sort=False)
+        return mean.reindex(index=table["method"].unique(), columns=table["condition"].unique())
+
+    def save(self, folder: str | Path) -> Path:
+        """Write ``results.json`` into an existing folder in one step and return its path."""
+        path = Path(folder) / FILE_NAME
+        with replacing(path) as temporary:
+            temporary.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        return path
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "Results":
+        """Read the ``results.json`` of a folder.
+
+        Raises:
+            FileNotFoundError: there is none.
+            ValueError: it is damaged or of a newer version.
+        """
+        path = Path(folder) / FILE_NAME
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"no {FILE_NAME} in {str(folder)!r}; give the folder that 'interplay demo --output' or "
+                "'interplay evaluate --output' wrote"
+            )
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:  # not JSON, or not text
+            raise ValueError(
+                f"{str(path)!r} is not a JSON file ({error}); run the command that wrote it again"
+            ) from None
+        found = content.get("version") if isinstance(content, Mapping) else None
+        if isinstance(found, int) and found > VERSION:
+            raise ValueError(
+                f"{str(path)!r} has version {found}, this interplay reads {VERSION}; install a newer interplay"
+            )
+        try:
+            return cls.model_validate(content)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(step) for step in first["loc"]) or "the file"
+            raise ValueError(
+                f"{str(path)!r} is not a result of interplay: {where}: {first['msg']}; run the command again"
+            ) from None
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of what computes."""
+    found = {"interplay": interplay.__version__, "python": platform.python_version()}
+    for name in ("numpy", "scipy", "scikit-learn", "pandas", "torch", "pytorch-lightning"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

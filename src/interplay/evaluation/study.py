@@ -1,0 +1,104 @@
+"""Train several models on one data set, test each complete and with modalities missing, keep what was found."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+
+from interplay.data import MultimodalDataset
+from interplay.estimators import MultimodalClassifier
+from interplay.evaluation.missing import evaluate
+from interplay.evaluation.results import Data, Results, Run, Score
+from interplay.evaluation.telling import parts_of, telling_samples
+
+Notice = Callable[[str], None]
+
+
+def study(
+    models: Mapping[str, MultimodalClassifier],
+    dataset: MultimodalDataset,
+    *,
+    seeds: Sequence[int] = (0,),
+    test_size: float = 0.25,
+    measurement: Any = None,
+    images: Mapping[str, Sequence[int]] | None = None,
+    title: str = "Multimodal interactions",
+    command: str | None = None,
+    configuration: Mapping[str, Any] | None = None,
+    notice: Notice = lambda _: None,
+) -> Results:
+    """Train and test models; every seed draws its own split and its own initial weights.
+
+    Args:
+        models: display name -> unfitted classifier; each is cloned and seeded.
+        dataset: labelled data; subjects (``groups``) are never split over training and test part.
+        seeds: one run of everything for each.
+        test_size: share of the test part.
+        measurement: a `Measurement` of the data to keep beside, or None.
+        images: modality -> shape of its picture, for the telling samples.
+        title: of the report.
+        command: how to repeat the run.
+        configuration: what else to write down about the run.
+        notice: called with a few words before each training.
+
+    Returns:
+        Scores of all seeds; training curves and telling samples of the first.
+    """
+    started = time.monotonic()
+    if not seeds or not models:
+        raise ValueError(f"study: expected at least one model and one seed, found {len(models)} and {len(seeds)}")
+    results = Results(
+        title=title,
+        data=describe(dataset, {}),
+        measurement=None if measurement is None else measurement.to_dict(),
+        run=Run(command=command, seeds=list(seeds), configuration=dict(configuration or {})),
+    )
+    for seed in seeds:
+        train, test = dataset.split(test_size, random_state=seed)
+        first = seed == seeds[0]
+        if first:
+            results.data = describe(dataset, {"train": train, "test": test})
+        for name, model in models.items():
+            notice(f"training {name}" + (f", seed {seed}" if len(seeds) > 1 else ""))
+            fitted = clone(model).set_params(random_state=seed).fit(train)
+            results.scores += score_rows(fitted, test, name, seed)
+            if first:
+                add_details(results, fitted, test, name, images)
+    results.run.seconds = round(time.monotonic() - started, 1)
+    return results
+
+
+def score_rows(model: MultimodalClassifier, test: MultimodalDataset, method: str, seed: int) -> list[Score]:
+    """Rows of the score table for one fitted model, with 95 % bootstrap intervals of the accuracy."""
+    table = evaluate(model, test, confidence=0.95, random_state=seed)
+    rows: list[dict[str, Any]] = table.reset_index().to_dict(orient="records")  # type: ignore[assignment]
+    return [Score(method=method, seed=seed, **row) for row in rows]
+
+
+def add_details(
+    results: Results,
+    model: MultimodalClassifier,
+    test: MultimodalDataset,
+    method: str,
+    images: Mapping[str, Sequence[int]] | None = None,
+) -> None:
+    """Add the training curve and, for the first model that has parts, the telling samples."""
+    results.histories[method] = model.history_.records
+    if results.explained is None and parts_of(model.explain(test[:1])):
+        results.explained, results.samples = method, telling_samples(model, test, images=images)
+
+
+def describe(dataset: MultimodalDataset, parts: Mapping[str, MultimodalDataset]) -> Data:
+    """Sizes of a data set and of its parts."""
+    return Data(
+        modalities={name: list(x.shape[1:]) for name, x in dataset.modalities.items()},
+        classes=list(dataset.class_names or map(str, dataset.classes.tolist())),
+        rows={part: len(rows) for part, rows in parts.items()},
+        missing={part: {name: _absent(mask) for name, mask in rows.present.items()} for part, rows in parts.items()},
+    )
+
+
+def _absent(mask: Iterable[Any]) -> int:
+    return int((~np.asarray(mask, bool)).sum())

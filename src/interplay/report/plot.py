@@ -1,0 +1,214 @@
+"""Figures as functions: they take results and return matplotlib axes; no pyplot, no global state.
+
+Colours are Okabe and Ito's, told apart under every common form of colour blindness; what matters is also written
+or hatched, so the figures survive a grey print. Save a figure by ``axes.figure.savefig(path)``.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from interplay.evaluation.missing import CHANCE
+from interplay.report.words import distinguishable, interval, parts_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#E69F00", "#009E73", "#CC79A7"
+SKY, VERMILLION, GREY = "#56B4E9", "#D55E00", "#888888"
+UNIQUE = (ORANGE, GREEN, SKY, VERMILLION)
+SERIES = (SKY, ORANGE, GREEN, BLUE, VERMILLION, PURPLE, GREY)
+HATCHES = ("", "///", "\\\\\\", "...", "xx", "++", "oo")
+
+
+def interactions(measurement: Any, *, ax: "Axes | None" = None) -> "Axes":
+    """Bars in bits of redundancy, what is unique to each modality, and synergy, with their intervals.
+
+    Args:
+        measurement: a `Measurement` of two modalities or its ``to_dict()``.
+        ax: where to draw; a new figure if None.
+
+    Returns:
+        The axes. Whiskers are the confidence intervals. A hollow bar is not distinguishable from none; a part that was
+        withheld has no bar.
+
+    Raises:
+        ValueError: the measurement is of more than two modalities.
+    """
+    m = _mapping(measurement)
+    parts = parts_of(m)
+    if not parts:
+        raise ValueError("interactions: expected a measurement of two modalities; name two by modalities=[...]")
+    axes = _axes(ax, (6.6, 0.62 * len(parts) + 0.9))
+    for y, (part, value) in enumerate(parts.items()):
+        if value is None:
+            axes.annotate("withheld", (0, y), (6, 0), textcoords="offset points", va="center")
+            continue
+        sure, colour = distinguishable(m, part), _colour(part, list(parts))
+        axes.barh(y, value, 0.6, color=colour if sure else "none", edgecolor=colour, linewidth=1.5, zorder=2)
+        low, high = interval(m, part)
+        if low is not None and high is not None:
+            axes.plot([low, high], [y, y], color="black", linewidth=1.4, marker="|", markersize=8, zorder=3)
+        text = f"{value:.3f}" if sure else f"{value:.3f}, not distinguishable from none"
+        end = max(value, high or 0, 0)
+        axes.annotate(text, (end, y), (7, 0), textcoords="offset points", va="center")
+    axes.set_yticks(range(len(parts)), [_plain(part) for part in parts])
+    axes.invert_yaxis()
+    axes.axvline(0, color="black", linewidth=0.8)
+    axes.margins(x=0.14)
+    axes.set_xlabel("information about the target, bits")
+    return axes
+
+
+def missing_bars(scores: pd.DataFrame, *, ax: "Axes | None" = None) -> "Axes":
+    """Accuracy of each method as the data are and with modalities taken away.
+
+    Args:
+        scores: columns ``method``, ``condition`` and ``accuracy``, one row each for every seed; or what
+            `interplay.evaluation.evaluate` returns for one model.
+        ax: where to draw; a new figure if None.
+
+    Returns:
+        The axes: a group of bars a condition, a bar a method (mean over seeds, whisker one standard
+        deviation), a dashed line at chance.
+    """
+    table = scores.reset_index() if "condition" not in scores else scores
+    if "method" not in table:
+        table = table.assign(method="model")
+    cells = {"index": "condition", "columns": "method", "values": "accuracy"}
+    mean, sd = (table.pivot_table(**cells, aggfunc=how, dropna=False) for how in ("mean", "std"))  # type: ignore[call-overload]
+    conditions = [name for name in table["condition"].unique() if name != CHANCE]
+    methods = list(table["method"].unique())
+    axes = _axes(ax, (1.6 + 0.42 * len(conditions) * (len(methods) + 1), 3.4))
+    width = 0.84 / len(methods)
+    for i, method in enumerate(methods):
+        at = np.arange(len(conditions)) + (i - (len(methods) - 1) / 2) * width
+        height, spread = mean.loc[conditions, method], sd.loc[conditions, method].fillna(0)
+        colour, hatch = SERIES[i % len(SERIES)], HATCHES[i % len(HATCHES)]
+        axes.bar(at, height, width * 0.92, color=colour, hatch=hatch, edgecolor="white", label=_plain(method))
+        axes.errorbar(at, height, spread.where(spread > 0), fmt="none", ecolor="black", elinewidth=1)
+        for x, value, top in zip(at, height, height + spread, strict=True):
+            text = f"{value:.2f}".removeprefix("0")
+            axes.annotate(text, (x, top), (0, 2), textcoords="offset points", ha="center", fontsize=7)
+    if CHANCE in mean.index:
+        chance = float(mean.loc[CHANCE].mean())
+        axes.axhline(chance, linestyle="--", color="black", linewidth=1, label="chance")
+    axes.set_xticks(range(len(conditions)), [_plain(name) for name in conditions])
+    axes.set_ylim(0, 1.08)
+    axes.set_ylabel("accuracy")
+    handles, labels = axes.get_legend_handles_labels()
+    order = sorted(range(len(labels)), key=lambda i: labels[i] == "chance")
+    entries = [handles[i] for i in order]
+    axes.legend(handles=entries, frameon=False, fontsize="small", ncols=6, loc="lower center", bbox_to_anchor=(0.5, 1))
+    return axes
+
+
+def contributions(explanations: pd.DataFrame, *, ax: "Axes | None" = None, max_rows: int = 12) -> "Axes":
+    """What each part added to the logit of the predicted class, one row of bars a sample.
+
+    Args:
+        explanations: as from ``explain``: ``prediction``, ``probability`` and one column for each part.
+        ax: where to draw; a new figure if None.
+        max_rows: the first so many samples are drawn.
+
+    Returns:
+        The axes. Bars to the right speak for the prediction, bars to the left against it.
+
+    Raises:
+        ValueError: the method that made the explanations has no parts.
+    """
+    parts = [c for c in explanations if c in ("redundancy", "synergy") or str(c).startswith("unique:")]
+    if not parts:
+        raise ValueError(
+            f"contributions: expected columns redundancy, unique:<modality>, synergy, found {list(explanations)}; "
+            "use a method that has parts, such as 'dmil'"
+        )
+    rows = explanations.head(max_rows)
+    axes = _axes(ax, (6.4, 0.42 * len(rows) + 1.3))
+    ends = {1: np.zeros(len(rows)), -1: np.zeros(len(rows))}
+    for i, part in enumerate(parts):
+        value = rows[part].fillna(0).to_numpy(float)
+        start = np.where(value >= 0, ends[1], ends[-1])
+        style = {"color": _colour(part, parts), "hatch": HATCHES[i % len(HATCHES)], "edgecolor": "white"}
+        axes.barh(np.arange(len(rows)), value, 0.66, left=start, label=_plain(part), **style)
+        ends[1] += value.clip(min=0)
+        ends[-1] += value.clip(max=0)
+    labels = [
+        f"{i}: {p} ({q:.0%})" for i, p, q in zip(rows.index, rows["prediction"], rows["probability"], strict=True)
+    ]
+    axes.set_yticks(range(len(rows)), [_plain(label) for label in labels])
+    axes.invert_yaxis()
+    axes.axvline(0, color="black", linewidth=0.8)
+    axes.set_xlabel("contribution to the predicted class, logits")
+    axes.legend(frameon=False, fontsize="small", ncols=4, loc="lower center", bbox_to_anchor=(0.4, 1.0))
+    return axes
+
+
+def history(records: Any, *, ax: "Axes | None" = None) -> "Axes":
+    """Loss and validation accuracy over the epochs of all stages.
+
+    Args:
+        records: ``history_`` of a fitted estimator, or its list of records.
+        ax: where to draw; a new figure if None.
+
+    Returns:
+        The axes of the losses (nats); the accuracy has its own on the right.
+    """
+    table = pd.DataFrame(list(getattr(records, "records", records)))
+    axes = _axes(ax, (5.0, 2.7))
+    right = axes.twinx()
+    lines: list[Any] = []
+    starts = np.flatnonzero(table["stage"].ne(table["stage"].shift()))
+    for start, part in zip(
+        starts, (table[a:b] for a, b in zip(starts, [*starts[1:], len(table)], strict=True)), strict=True
+    ):
+        epoch = np.arange(start, start + len(part)) + 1
+        lines = [
+            *axes.plot(epoch, part["loss"], color=ORANGE, label="training loss"),
+            *axes.plot(epoch, part["validation_loss"], "--", color=VERMILLION, label="validation loss"),
+            *right.plot(epoch, part["validation_accuracy"], ":", color=BLUE, linewidth=2, label="validation accuracy"),
+        ]
+        if len(starts) > 1:
+            axes.axvline(start + 0.5, color=GREY, linewidth=0.8)
+            at = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
+            name = _plain(part["stage"].iloc[0])
+            axes.annotate(name, (start + 0.5, 1), (3, -3), rotation=90, va="top", fontsize=7, **at)
+    axes.set_xlim(0.5, len(table) + 0.5)
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("loss, nats")
+    right.set_ylabel("accuracy")
+    right.set_ylim(0, 1.05)
+    axes.legend(
+        handles=lines, frameon=False, fontsize="x-small", ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0)
+    )
+    return axes
+
+
+def _mapping(result: Any) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = result if isinstance(result, Mapping) else result.to_dict()
+    return found
+
+
+def _colour(part: str, parts: Sequence[Any]) -> str:
+    if part in ("redundancy", "synergy"):
+        return {"redundancy": BLUE, "synergy": PURPLE}[part]
+    own = [name for name in parts if str(name).startswith("unique:")]
+    return UNIQUE[own.index(part) % len(UNIQUE)]
+
+
+def _plain(text: Any, limit: int = 28) -> str:
+    """Text that matplotlib shows as it is: no mathematics between dollars, no overlong names."""
+    short = " ".join(str(text).split())
+    short = short if len(short) <= limit else short[: limit - 1] + "…"
+    return short.replace("$", r"\$")
+
+
+def _axes(ax: "Axes | None", size: tuple[float, float]) -> "Axes":
+    if ax is None:
+        from matplotlib.figure import Figure
+
+        ax = Figure(figsize=size, layout="constrained").subplots()
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax

@@ -1,0 +1,198 @@
+"""Each command does what its help says, on files as users have them."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from interplay import methods
+from interplay.cli import app
+from interplay.cli.train import method_names
+from interplay.data import load
+from interplay.estimators import MultimodalClassifier
+from interplay.evaluation import evaluate
+
+LABELS = ("--target", "label", "--modalities", "left,right")
+
+
+def invoke(*words):
+    result = CliRunner().invoke(app, [str(word) for word in words])
+    assert "Traceback" not in result.output
+    return result
+
+
+def good(*words):
+    result = invoke(*words)
+    assert result.exit_code == 0, result.stderr
+    return result
+
+
+def held_out(folder):
+    marks = np.load(folder / "data.npz")["is_test"]
+    return load(folder / "data.npz", target="label", modalities=["left", "right"])[marks]
+
+
+def test_help_of_every_command_shows_an_example():
+    for name in ("demo", "measure", "train", "predict", "evaluate", "report"):
+        text = good(name, "--help").stdout
+        assert f"interplay {name}" in " ".join(text.split())
+        assert "Example" in text
+    for text in (good().stdout, good("--help").stdout):
+        assert "Examples" in text
+        assert "Exit codes" in text
+
+
+def test_version():
+    assert good("--version").stdout.startswith("interplay 0.")
+
+
+def test_help_lists_exactly_the_methods():
+    assert method_names() == methods.names()
+
+
+def test_measure_prints_words_or_json_and_draws(folder):
+    options = (folder / "data.npz", *LABELS, "--bins", 4, "--redundancy", "mmi")
+    plain = good("measure", *options, "--figure", folder / "bars.svg")
+    assert "told only by both together" in plain.stdout or "not distinguishable" in plain.stdout
+    assert (folder / "bars.svg").read_text().startswith("<?xml")
+    found = json.loads(good("measure", *options, "--json").stdout)
+    assert found["definition"] == "mmi"
+    assert found["n_samples"] > 0
+    parts = found["redundancy"] + sum(found["unique"].values()) + found["synergy"]
+    assert parts == pytest.approx(found["total"], abs=1e-6)
+
+
+def test_train_tests_on_the_marked_rows_only(folder):
+    words = good("train", folder / "data.npz", *LABELS, "--test", "is_test", "--output", folder / "m", "--epochs", 2)
+    assert "trained on 300 rows in" in words.stdout
+    assert "without left   100" in words.stdout
+
+
+def test_train_json_equals_the_library(folder):
+    found = json.loads(
+        good(
+            "train", folder / "data.npz", *LABELS, "--test", "is_test", "--output", folder / "joint", "--method",
+            "joint", "--epochs", 3, "--seed", 5, "--json",
+        ).stdout
+    )  # fmt: skip
+    data = load(folder / "data.npz", target="label", modalities=["left", "right"])
+    marks = np.load(folder / "data.npz")["is_test"]
+    model = MultimodalClassifier("joint", max_epochs=3, random_state=5).fit(data[~marks])
+    expected = evaluate(model, data[marks]).reset_index().to_dict(orient="records")
+    assert found["scores"] == expected
+    assert found["epochs"] == 3
+
+
+def test_train_leaves_no_subject_on_both_sides(folder, monkeypatch):
+    seen = {}
+    original = MultimodalClassifier.fit
+
+    def spy(self, data, *rest, **options):
+        seen["train"] = set(data.groups)
+        return original(self, data, *rest, **options)
+
+    monkeypatch.setattr(MultimodalClassifier, "fit", spy)
+    good(
+        "train", folder / "data.npz", *LABELS, "--groups", "writer", "--test-size", 0.25, "--output", folder / "g",
+        "--epochs", 1, "--json",
+    )  # fmt: skip
+    assert 25 <= len(seen["train"]) <= 35
+
+
+def test_train_passes_options_on(folder):
+    good(
+        "train", folder / "data.parquet", "--method", "unimodal", "--param", "modality=left", "--encoder", "left=mlp",
+        "--batch-size", 32, "--learning-rate", 0.01, "--patience", 3, "--epochs", 4, "--output", folder / "u",
+    )  # fmt: skip
+    model = MultimodalClassifier.load(folder / "u")
+    assert model.method.modality == "left"
+    assert (model.batch_size, model.learning_rate, model.patience, model.max_epochs) == (32, 0.01, 3, 4)
+
+
+def test_predictions_are_the_librarys(folder):
+    good("predict", folder / "model", "--input", folder / "data.npz", "--output", folder / "y.parquet", "--explain")
+    table = pd.read_parquet(folder / "y.parquet")
+    data = load(folder / "data.npz", target="label", modalities=["left", "right"])
+    model = MultimodalClassifier.load(folder / "model")
+    assert (table["prediction"] == model.predict(data)).all()
+    assert np.allclose(table[[f"p:{k}" for k in range(10)]], model.predict_proba(data))
+    pd.testing.assert_series_equal(table["synergy"], model.explain(data)["synergy"])
+    assert list(table.index) == list(range(400))
+
+
+def test_a_modality_that_the_file_lacks_counts_as_missing(folder):
+    result = good("predict", folder / "model", "--input", folder / "left.npz", "--explain")
+    assert result.stderr == "note: 'left.npz' has no right: counted as missing in all 20 rows\n"
+    table = pd.read_csv(pd.io.common.StringIO(result.stdout), index_col="id")
+    assert (table["missing"] == "right").all()
+    model = MultimodalClassifier.load(folder / "model")
+    left = np.load(folder / "left.npz")["left"]
+    assert (table["prediction"].to_numpy() == model.predict({"left": left, "right": None})).all()
+
+
+def test_predict_writes_csv_and_json(folder):
+    good("predict", folder / "model", "--input", folder / "left.npz", "--output", folder / "y.csv")
+    from_file = pd.read_csv(folder / "y.csv", index_col="id")
+    from_json = pd.DataFrame(
+        json.loads(good("predict", folder / "model", "--input", folder / "left.npz", "--json").stdout)
+    )
+    assert list(from_file["prediction"]) == list(from_json["prediction"])
+    assert "synergy" not in from_file
+
+
+def test_evaluate_is_the_librarys(folder):
+    found = good(
+        "evaluate", folder / "model", "--input", folder / "data.npz", "--target", "label", "--test", "is_test", "--json"
+    )
+    expected = evaluate(MultimodalClassifier.load(folder / "model"), held_out(folder), confidence=0.95)
+    assert json.loads(found.stdout) == expected.reset_index().to_dict(orient="records")
+
+
+def test_evaluate_writes_a_report_that_report_rebuilds(folder):
+    run = folder / "run"
+    result = good("evaluate", folder / "model", "--input", folder / "data.npz", "--target", "label", "--report", run)
+    assert "complete" in result.stdout
+    page = (run / "report.html").read_bytes()
+    (run / "report.html").unlink()
+    assert good("report", run).stdout.strip() == f"report in {run / 'report.html'}"
+    assert (run / "report.html").read_bytes() == page
+    good("evaluate", folder / "model", "--input", folder / "data.npz", "--target", "label", "--report", run)
+
+
+def test_train_report_has_curves_and_scores(folder):
+    run = folder / "trained"
+    good(
+        "train", folder / "data.parquet", "--test-size", 0.3, "--output", folder / "m4", "--epochs", 3, "--report", run
+    )
+    results = json.loads((run / "results.json").read_text())
+    assert results["data"]["rows"] == {"train": 280, "test": 120}
+    assert len(results["histories"]["dmil"]) == 3
+    assert results["run"]["command"].startswith("interplay ")
+
+
+def test_demo_quick(tmp_path):
+    result = good("demo", "--output", tmp_path / "demo", "--quick", "--seeds", 2, "--epochs", 2)
+    assert all(len(line) <= 80 for line in result.stdout.splitlines() if "report in" not in line)
+    results = json.loads((tmp_path / "demo" / "results.json").read_text())
+    methods_run = ["left alone", "right alone", "ensemble", "joint", "dmil"]
+    assert list(results["histories"]) == methods_run
+    assert {s["condition"] for s in results["scores"]} == {"complete", "without left", "without right", "chance"}
+    assert {s["seed"] for s in results["scores"]} == {0, 1}
+    assert results["measurement"]["names"] == ["left", "right"]
+    for name in methods_run:
+        assert name in result.stdout
+    assert "<svg" in (tmp_path / "demo" / "report.html").read_text()
+
+
+def test_a_folder_of_something_else_is_left_alone(folder, tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    start = ("train", folder / "data.parquet", "--epochs", 1, "--output", tmp_path)
+    refused = invoke(*start)
+    assert refused.exit_code == 1
+    assert "holds something else" in refused.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
+    good(*start, "--force")
+    assert (tmp_path / "thesis.txt").read_text() == "mine"
+    good(*start)  # it is a model folder now

@@ -1,0 +1,142 @@
+"""What holds for every method: found through ``methods.names()``, so a new file is tested by being there."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.base import clone
+
+from interplay import MultimodalClassifier, MultimodalDataset, methods
+
+METHODS = methods.names()
+
+
+def fit(method: str, data: MultimodalDataset, **params: object) -> MultimodalClassifier:
+    params = {"max_epochs": 4, "batch_size": 32, "width": 16, "random_state": 0} | params
+    return MultimodalClassifier(method, **params).fit(data)
+
+
+def with_garbage(data: MultimodalDataset, garbage: float) -> MultimodalDataset:
+    """The same data with ``garbage`` under every false mask."""
+    modalities = {name: x.copy() for name, x in data.modalities.items()}
+    for name, x in modalities.items():
+        x[~data.present[name]] = garbage
+    return MultimodalDataset(modalities, data.target, present=data.present, ids=data.ids)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("garbage", [np.nan, 1e9])
+def test_masked_values_change_nothing(method: str, garbage: float, gappy: MultimodalDataset) -> None:
+    clean, dirty = with_garbage(gappy, 0.0), with_garbage(gappy, garbage)
+    one, two = fit(method, clean), fit(method, dirty)
+    # The same through training (weights), and through prediction of either model on either data.
+    expected = one.predict_proba(clean)
+    np.testing.assert_array_equal(two.predict_proba(clean), expected)
+    np.testing.assert_array_equal(one.predict_proba(dirty), expected)
+    pd.testing.assert_frame_equal(one.explain(dirty), one.explain(clean))
+    assert np.isfinite(expected).all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_probabilities_are_a_distribution_for_every_subset(method: str, data: MultimodalDataset) -> None:
+    model = fit(method, data)
+    for absent in ([], ["a"], ["b"], ["a", "b"]):
+        p = model.predict_proba(data.without(*absent))
+        assert p.shape == (len(data), 3)
+        np.testing.assert_allclose(p.sum(1), 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_nothing_present_gives_the_class_prior(method: str, data: MultimodalDataset) -> None:
+    model = fit(method, data)
+    prior = model.method_.log_prior.exp().double().numpy()
+    np.testing.assert_allclose(model.predict_proba(data.without("a", "b"))[0], prior, atol=1e-6)
+    shares = np.bincount(data.codes) / len(data)
+    np.testing.assert_allclose(prior, shares, atol=0.02)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_learns_better_than_chance_and_same_seed_same_result(method: str, data: MultimodalDataset) -> None:
+    one, two = (fit(method, data, max_epochs=14) for _ in range(2))
+    np.testing.assert_array_equal(one.predict_proba(data), two.predict_proba(data))
+    other = fit(method, data, max_epochs=14, random_state=1)
+    assert not np.array_equal(other.predict_proba(data), one.predict_proba(data))
+    assert one.score(data) > 0.6
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_batch_order_of_rows_does_not_matter_at_prediction(method: str, data: MultimodalDataset) -> None:
+    model = fit(method, data)
+    order = np.random.default_rng(0).permutation(len(data))
+    np.testing.assert_allclose(model.predict_proba(data[order]), model.predict_proba(data)[order], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(model.predict_proba(data[:1]), model.predict_proba(data)[:1], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_renaming_modalities_changes_nothing(method: str, data: MultimodalDataset) -> None:
+    names = {"a": "rna.seq", "b": "keys"}
+    renamed = MultimodalDataset({names[k]: x for k, x in data.modalities.items()}, data.target)
+    expected = fit(method, data)
+    found = fit(method, renamed)
+    np.testing.assert_array_equal(found.predict_proba(renamed), expected.predict_proba(data))
+    # The order in which modalities are given at prediction is free.
+    backwards = renamed.select(["keys", "rna.seq"])
+    np.testing.assert_array_equal(found.predict_proba(backwards), expected.predict_proba(data))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_save_and_load_give_identical_predictions(method: str, gappy: MultimodalDataset, tmp_path) -> None:
+    model = fit(method, gappy)
+    model.save(tmp_path / "model")
+    again = MultimodalClassifier.load(tmp_path / "model")
+    np.testing.assert_array_equal(again.predict_proba(gappy), model.predict_proba(gappy))
+    pd.testing.assert_frame_equal(again.explain(gappy), model.explain(gappy))
+    assert sorted(path.name for path in (tmp_path / "model").iterdir()) == ["config.json", "model.safetensors"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_clone_keeps_parameters_and_forgets_training(method: str, data: MultimodalDataset) -> None:
+    configured = methods.make(method)
+    copy = clone(MultimodalClassifier(configured))
+    assert copy.method is not configured
+    assert copy.method.get_params() == configured.get_params()
+    assert not hasattr(copy, "method_")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_explain_gives_one_row_a_sample_and_parts_that_add_up(method: str, data: MultimodalDataset) -> None:
+    model = fit(method, data)
+    table = model.explain(data)
+    assert list(table.index) == list(data.ids)
+    np.testing.assert_array_equal(table["prediction"], model.predict(data))
+    np.testing.assert_allclose(table["probability"], model.predict_proba(data).max(1))
+    gates = [column for column in table if column.startswith("gate:")]
+    if gates:
+        np.testing.assert_allclose(table[gates].sum(axis=1), 1, atol=1e-5)
+        parts = [gate.removeprefix("gate:") for gate in gates]
+        assert parts == ["redundancy", "unique:a", "unique:b", "synergy"]
+        assert np.isfinite(table[parts]).all(axis=None)
+        lost = model.explain(data.without("a"))
+        assert (lost["missing"] == "a").all()
+        assert (lost["gate:unique:a"] == 0).all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_loss_is_finite_and_every_trained_parameter_moves(method: str, data: MultimodalDataset) -> None:
+    """A part that never receives a gradient is dead code."""
+    model = fit(method, data, max_epochs=2)
+    built = model.method_
+    from interplay.training import to_batch
+
+    batch = to_batch(data, data.codes)
+    moved: set[str] = set()
+    for stage in built.stages(10):
+        built.begin_stage(stage)
+        built.train()
+        loss = built.loss(built(batch), batch, stage)
+        assert torch.isfinite(loss.total)
+        built.zero_grad()
+        loss.total.backward()
+        moved |= {name for name, p in built.named_parameters() if p.grad is not None and p.grad.abs().sum() > 0}
+    still = {name for name, p in built.named_parameters() if p.requires_grad} - moved
+    assert not still, f"no stage trains {sorted(still)}"

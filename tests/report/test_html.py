@@ -1,0 +1,146 @@
+"""The report: one file, nothing requested, everything escaped, readable without seeing, written in one step."""
+
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from interplay.estimation import measure
+from interplay.report import html
+from interplay.report.html import render, write_report
+from interplay.report.words import overview, reading
+
+HOSTILE = "<script>alert('x')</script>"
+VOID = {"meta", "img", "br", "hr", "link", "input"}
+
+
+class Page(HTMLParser):
+    """Checks that tags close in order and collects what is asserted on."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.found, self.text = [], [], ""
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+
+    def all(self, tag):
+        return [attrs for name, attrs in self.found if name == tag]
+
+
+@pytest.fixture
+def page(results):
+    return Page(render(results))
+
+
+def test_hostile_names_stay_text(page):
+    assert page.all("script") == []
+    assert page.text.count(HOSTILE) >= 4  # title, heading, class list, truth of the sample, method
+    assert "$x_{" in page.text
+
+
+def test_nothing_is_requested(results, page):
+    for _, attrs in page.found:
+        for name, value in attrs.items():
+            if name in ("src", "href", "xlink:href", "action", "data"):
+                assert value.startswith(("#", "data:image/png;base64,"))
+    assert "url(http" not in render(results)
+    assert "@import" not in render(results)
+    policy = next(a["content"] for a in page.all("meta") if a.get("http-equiv") == "Content-Security-Policy")
+    assert policy.startswith("default-src 'none'")
+
+
+def test_ids_are_unique_and_references_lead_somewhere(results, page):
+    ids = [attrs["id"] for _, attrs in page.found if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', render(results)))
+    assert used <= set(ids)
+    assert {attrs["aria-labelledby"] for attrs in page.all("section")} <= set(ids)
+
+
+def test_readable_without_seeing(page):
+    assert page.all("html") == [{"lang": "en"}]
+    assert len(page.all("h1")) == 1
+    assert all(attrs.get("alt") for attrs in page.all("img"))
+    figures = [a for a in page.all("svg") if a.get("class") == "figure"]
+    assert len(figures) == 4
+    assert all(a["role"] == "img" and a["aria-label"] for a in figures)
+    assert all(attrs.get("scope") in ("col", "row") for attrs in page.all("th"))
+    assert len(page.all("caption")) == len(page.all("table"))
+
+
+def test_the_numbers_are_there(page):
+    words = " ".join(page.text.split())
+    assert "redundancy1.250 1.000 to 1.500 0.010 yes" in words
+    assert "synergy0.125 0.000 to 0.200 0.300 no" in words
+    assert "0.895 ± 0.007" in words  # mean and standard deviation of 0.90 and 0.89
+    assert "tell 2.12 bits about the target: 1.25 in each of them, 0.50 only in left, 0.25 only in right" in words
+    assert "Not distinguishable from none: what is only in right and only in both together." in words
+    assert "only 40 rows" in words
+    assert "interplay demo" in words
+    assert "missing in train (120 rows)" in words
+
+
+def test_ties_and_withheld_parts_are_said_as_they_are(results):
+    words = " ".join(overview(results))
+    assert f"With everything there, joint and {HOSTILE} are right most often, in 89.5%" in words
+    results.measurement |= {"redundancy": None, "unique": {"left": None, "right": None}, "synergy": None, "total": None}
+    assert "too few" in reading(results.measurement)[0]
+    assert "withheld" in Page(render(results)).text
+
+
+def test_three_modalities_show_pairs(results):
+    results.measurement = measure(
+        {name: np.arange(60)[:, None] % k for name, k in {"a": 2, "b": 3, "c": 4}.items()},
+        np.arange(60) % 2, n_bootstrap=5, n_permutations=5, random_state=0, sensitivity=False,
+    ).to_dict()  # fmt: skip
+    page = Page(render(results))
+    assert "Information was measured for each pair among a, b and c." in page.text
+    assert "Each pair of modalities" in page.text
+
+
+def test_light_and_dark_and_print(results):
+    text = render(results)
+    assert "prefers-color-scheme: dark" in text
+    assert "@media print" in text
+    assert "stroke: #000000" not in text  # axes follow the page's colour
+    assert "stroke: currentColor" in text
+
+
+def test_sections_without_content_are_left_out(results):
+    bare = results.model_copy(update={"measurement": None, "scores": [], "histories": {}, "samples": []})
+    page = Page(render(bare))
+    assert [a["id"] for a in page.all("h2")] == ["data", "run"]
+
+
+def test_letters_that_the_drawing_font_lacks(results):
+    results.scores[0].method = "中文"
+    assert "中文" in render(results)
+
+
+def test_same_results_give_the_same_page(results):
+    assert render(results) == render(results)
+
+
+def test_written_in_one_step(results, tmp_path, monkeypatch):
+    path = write_report(results, tmp_path)
+    assert path.read_text(encoding="utf-8") == render(results)
+    monkeypatch.setattr(html, "render", lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        write_report(results, tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["report.html"]
+    assert path.stat().st_size > 10_000

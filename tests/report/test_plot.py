@@ -1,0 +1,133 @@
+"""Figures show the numbers they were given, keep text literal, and touch no global state."""
+
+import os
+import subprocess
+import sys
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+import interplay
+from interplay.data.datasets import make_gates
+from interplay.estimation import measure
+from interplay.report import plot
+
+
+def png(axes):
+    file = BytesIO()
+    axes.figure.savefig(file, format="png")
+    return file.getvalue()
+
+
+def texts(axes):
+    return [t.get_text() for t in axes.texts]
+
+
+def test_interactions_draws_values_and_intervals(measurement):
+    axes = plot.interactions(measurement)
+    assert [patch.get_width() for patch in axes.patches] == [1.25, 0.5, 0.25, 0.125]
+    assert [label.get_text() for label in axes.get_yticklabels()] == [
+        "redundancy",
+        "unique:left",
+        "unique:right",
+        "synergy",
+    ]
+    assert texts(axes)[:2] == ["1.250", "0.500"]
+    assert texts(axes)[2:] == ["0.250, not distinguishable from none", "0.125, not distinguishable from none"]
+    assert [patch.get_facecolor()[3] for patch in axes.patches] == [1, 1, 0, 0]  # hollow where it may be none
+    whiskers = [tuple(line.get_xdata()) for line in axes.lines if line.get_marker() == "|"]
+    assert whiskers == [(1.0, 1.5), (0.4, 0.6), (0.0, 0.2)]
+    assert "bits" in axes.get_xlabel()
+    assert png(axes).startswith(b"\x89PNG")
+
+
+def test_interactions_says_what_is_withheld(measurement):
+    measurement["synergy"] = None
+    axes = plot.interactions(measurement)
+    assert len(axes.patches) == 3
+    assert texts(axes)[-1] == "withheld"
+
+
+def test_interactions_of_a_real_measurement():
+    data = make_gates("XOR", n_samples=400, random_state=0).dataset
+    found = measure(data, n_bootstrap=20, n_permutations=20, random_state=0)
+    axes = plot.interactions(found)
+    assert [patch.get_width() for patch in axes.patches] == list(found.parts.values())[:-1]
+    sure = [found.distinguishable(part) for part in list(found.parts)[:-1]]
+    assert [patch.get_facecolor()[3] == 1 for patch in axes.patches] == sure
+    assert sure == [False, False, False, True]
+
+
+def test_interactions_takes_an_object_too(measurement):
+    class Measurement:
+        def to_dict(self):
+            return measurement
+
+    assert len(plot.interactions(Measurement()).patches) == 4
+
+
+def test_interactions_refuses_more_than_a_pair(measurement):
+    with pytest.raises(ValueError, match="two modalities"):
+        plot.interactions(measurement | {"unique": {"a": None, "b": None, "c": None}})
+
+
+def test_missing_bars_are_means_over_seeds(results):
+    axes = plot.missing_bars(results.score_frame())
+    heights = [bar.get_height() for container in axes.containers for bar in getattr(container, "patches", [])]
+    assert heights[:3] == pytest.approx([0.895, 0.595, 0.695])
+    assert len(heights) == 6
+    assert [t.get_text() for t in axes.get_xticklabels()] == ["complete", "without left", "without right"]
+    chance = next(line for line in axes.lines if line.get_label() == "chance")
+    assert chance.get_ydata()[0] == pytest.approx(0.095)
+    png(axes)
+
+
+def test_missing_bars_take_one_models_table():
+    table = pd.DataFrame({"accuracy": [0.9, 0.5]}, index=pd.Index(["complete", "chance"], name="condition"))
+    assert plot.missing_bars(table).containers[0].patches[0].get_height() == 0.9
+
+
+def test_contributions_stack_for_and_against():
+    frame = pd.DataFrame(
+        {"prediction": ["a"], "probability": [0.5], "redundancy": [2.0], "unique:x": [-1.0], "synergy": [0.5]}
+    )
+    axes = plot.contributions(frame)
+    spans = [(bar.get_x(), bar.get_width()) for bar in axes.patches]
+    assert spans == [(0.0, 2.0), (0.0, -1.0), (2.0, 0.5)]
+    with pytest.raises(ValueError, match="such as 'dmil'"):
+        plot.contributions(frame[["prediction", "probability"]])
+
+
+def test_history_follows_the_stages(records):
+    axes = plot.history(records)
+    assert texts(axes) == ["intra", "consistency", "joint"]
+    losses = np.concatenate([line.get_ydata() for line in axes.lines if line.get_label() == "training loss"])
+    assert losses.tolist() == [r["loss"] for r in records]
+    epochs = np.concatenate([line.get_xdata() for line in axes.lines if line.get_label() == "training loss"])
+    assert epochs.tolist() == list(range(1, 13))
+
+
+def test_names_stay_literal_and_short():
+    frame = pd.DataFrame({"prediction": [r"$\frac{$", "x" * 90], "probability": [1, 1], "redundancy": [1, 1]})
+    axes = plot.contributions(frame)
+    labels = [t.get_text() for t in axes.get_yticklabels()]
+    assert labels[0] == r"0: \$\frac{\$ (100%)"
+    assert len(labels[1]) <= 28
+    png(axes)
+
+
+def test_draws_into_axes_that_are_given(measurement):
+    axes = Figure().subplots()
+    assert plot.interactions(measurement, ax=axes) is axes
+
+
+def test_pyplot_is_never_imported(measurement):
+    code = f"from interplay.report import plot; plot.interactions({measurement!r}); import sys; " + (
+        "assert 'matplotlib.pyplot' not in sys.modules"
+    )
+    source = str(Path(interplay.__file__).parents[1])
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": source})
