@@ -2,8 +2,8 @@
 
     python benchmarks/bounds_coverage.py [repetitions, default 60]
 
-Each repetition draws a joint (4 x 4 x 3; three kinds), three independent samples of n rows, and calls `bound`. "limit": the
-end against the exact bound of the true tables (the nominal target). "truth": against the synergy or Bayes accuracy of the
+Each repetition draws a joint (4 x 4 x 3; three kinds), three independent samples of n rows, and calls `bound`.
+"limit": the end against the exact bound of the true tables. "truth": against the synergy or Bayes accuracy of the
 joint itself, which lies inside the exact bounds.
 """
 
@@ -33,9 +33,9 @@ def sample(p: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
     return np.array(np.unravel_index(rng.choice(p.size, size=n, p=p.ravel()), p.shape)).T
 
 
-def run(repetitions: int) -> None:
+def run(repetitions: int, sizes: tuple[int, ...] = (300, 1000, 5000)) -> None:
     rng = np.random.default_rng(0)
-    for n in (300, 1000, 5000):
+    for n in sizes:
         hits: dict[str, list[float]] = defaultdict(list)
         start = time.perf_counter()
         for at in range(repetitions):

@@ -3,8 +3,9 @@
     INTERPLAY_DATA=... python benchmarks/bounds_real.py [name ...]
 
 The training part is cut into three disjoint thirds (by group where there are groups): labelled samples of one modality,
-labelled samples of the other, unlabelled pairs. Then models see all training labels: logistic regression and a multilayer
-perceptron on each modality alone and on both; the best of both kinds is compared on the official test part (or 30 %).
+labelled samples of the other, unlabelled pairs. Then models see all training labels: logistic regression and a
+multilayer perceptron on each modality alone and on both; the best of both kinds is compared on the official test part
+(or 30 %).
 On cmu_mosi two modalities know the training labels, so its thirds come from the test part.
 """
 
@@ -93,13 +94,12 @@ def one(name, load, seed=0):
 
 
 def report(rows):
-    print(
-        "data | pair | single -> both (lin, net) | gain | predicted gain | expected | S | disagreement | fusion | same p"
-    )
+    print("data | pair | single -> both (lin, net) | gain | predicted | expected | S | disagreement | fusion | same p")
     for r in rows:
         best = max(r["single_predicted"].values())
         print(
-            f"{r['data']} | {r['a']}+{r['b']} | {r['single']:.3f} -> {r['linear']:.3f} {r['network']:.3f} | {r['gain']:+.3f} | "
+            f"{r['data']} | {r['a']}+{r['b']} | {r['single']:.3f} -> {r['linear']:.3f} {r['network']:.3f} | "
+            f"{r['gain']:+.3f} | "
             f"{r['predicted'][0]:.3f} to {r['predicted'][1]:.3f} | {max(r['accuracy_additive'] - best, 0):.3f} | "
             f"{r['synergy'][0]:.2f} to {r['synergy'][1]:.2f} | {(r['disagreement'] or {'bound': 0})['bound']:.3f} | "
             f"{r['fusion']} | {r['p_value']:.2f} | {r['took']:.0f} s"

@@ -6,8 +6,11 @@ import json
 import numpy as np
 import pytest
 
+from interplay.estimation._bound_codes import code_sources
 from interplay.estimation._bound_input import read_sources
-from interplay.estimation.bound import bound, code_sources, honest_accuracy
+from interplay.estimation.bound import bound
+from interplay.estimation.discretise import DISCRETISERS
+from interplay.estimation.promises import honest_promises
 from interplay.information import entropy
 from interplay.information.bounds import synergy_bounds
 
@@ -60,7 +63,7 @@ def test_codes_approach_the_exact_bounds():
 def test_xor_guarantees_nothing_and_says_so():
     found = bound(*separate(gate(lambda i, j: i ^ j), 2000, 1), random_state=0)
     assert found.synergy[0] < 0.01
-    # Chance differences between the tables narrow what is feasible, at n = 2000 by about 0.07 bits; the end is moved back.
+    # Chance differences between the tables narrow what is feasible, at n = 2000 by about 0.07 bits; the end makes up.
     assert found.synergy[1] > 0.88
     assert found.synergy_interval[1] > 0.97
     assert found.gain[0] < 0.01
@@ -120,15 +123,13 @@ def test_labels_of_any_type(continuous):
 
 
 def test_a_partition_never_counts_the_rows_it_was_fitted_on(continuous, monkeypatch):
-    from interplay.estimation import bound as module
-
     seen = []
 
     def spy(x, y, n_bins, seed):
         seen.append(len(x))
         return lambda rows: (rows[:, 0] > 0).astype(np.int64)
 
-    monkeypatch.setitem(module.DISCRETISERS, "spy", spy)
+    monkeypatch.setitem(DISCRETISERS, "spy", spy)
     sources = read_sources(*continuous, 2)
     parts = code_sources(sources, 2, "spy", 2, 0)
     for m, name in enumerate(("a", "b")):
@@ -143,7 +144,7 @@ def test_honest_accuracy_is_not_fooled_by_noise():
     labelled = {n: (rng.integers(8, size=200), rng.integers(2, size=200)) for n in "ab"}
     pairs = {n: rng.integers(8, size=400) for n in "ab"}
     sources = read_sources(labelled, pairs, 2)
-    values = [honest_accuracy(code_sources(sources, 2, "kmeans", 2, s), 400, s)["joint"] for s in range(3)]
+    values = [honest_promises(code_sources(sources, 2, "kmeans", 2, s), s)["joint"] for s in range(3)]
     for value, error in values:
         assert value - 1.645 * error < 0.55
 

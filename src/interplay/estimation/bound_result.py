@@ -2,18 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
+from interplay.estimation._bound_codes import Coded
 from interplay.estimation._bound_input import Sources
 from interplay.estimation.disagreement import Disagreement
 from interplay.information.bounds import SynergyBounds
-
-if TYPE_CHECKING:
-    from interplay.estimation.bound import Coded
 
 Array = NDArray[np.float64]
 Interval = tuple[float, float]
@@ -28,7 +26,7 @@ class Bound:
     synergy_interval: the same ends one-sided at `confidence`. redundancy, unique (by name): bits, with `intervals`.
     single: accuracy of each modality's own rule. accuracy: of the pair, lower (a rule fitted without labelled pairs,
     scored on other samples) and upper (of the symbols); accuracy_interval: one-sided ends.
-    accuracy_additive: expected if nothing interacts beyond pairs. gain: accuracy_interval less the best single
+    accuracy_additive: expected if nothing interacts beyond pairs; expected_gain: the same less the better modality. gain: accuracy_interval less the best single
     modality. lower_bounds, upper_bounds: of synergy, by name. disagreement: of the classifiers, None for codes.
     p_value: test that the three sources share their populations. moved: total variation by table.
     """
@@ -43,6 +41,7 @@ class Bound:
     accuracy: Interval
     accuracy_interval: Interval
     accuracy_additive: float
+    expected_gain: float
     entropy: float
     lower_bounds: Mapping[str, float]
     upper_bounds: Mapping[str, float]
@@ -76,16 +75,15 @@ class Bound:
         second = next(name for name in self.names if name != best)
         if self.fusion == "none":
             return f"Adding {second} to {best} gains at most {100 * high:.1f} points of accuracy: not worth pairing."
-        expected = max(self.accuracy_additive - max(self.single.values()), 0.0)
         lines = [
             f"Fusing {second} with {best} gains between {100 * low:.1f} and {100 * high:.1f} points of accuracy; "
-            f"{100 * expected:.1f} if the modalities do not interact."
+            f"{100 * self.expected_gain:.1f} if the modalities do not interact."
         ]
         if low >= WORTH:
             lines.append("The lower end is guaranteed by an additive fusion rule that needs no labelled pair.")
         if self.fusion == "additive":
             lines.append("Additive fusion (a sum of scores, one a modality) is enough.")
-        elif low >= WORTH or expected >= WORTH:
+        elif low >= WORTH or self.expected_gain >= 3 * WORTH:
             lines.append(
                 "Start with additive fusion; only labelled pairs can tell whether interactive fusion adds to it."
             )
@@ -121,7 +119,7 @@ class Bound:
     def assemble(
         cls,
         sources: Sources,
-        parts: Sequence["Coded"],
+        parts: Sequence[Coded],
         exact: Sequence[SynergyBounds],
         draws: Mapping[str, Array],
         seen: Mapping[str, float],
@@ -149,7 +147,7 @@ class Bound:
             names=sources.names,
             synergy=(lower, upper),
             synergy_interval=(
-                max(lower - ends.shift_down("lower"), 0.0),
+                float(np.clip(honest["lower"][0] + ends.shortfall("unpaired") - z * honest["lower"][1], 0.0, lower)),
                 min(upper + ends.shift_up("upper"), entropy),
             ),
             redundancy=redundancy,
@@ -162,6 +160,7 @@ class Bound:
             accuracy=(reached, max(top, reached)),
             accuracy_interval=(sure, top_end),
             accuracy_additive=_mean(exact, lambda e: e.accuracy_additive),
+            expected_gain=_mean(exact, lambda e: max(e.accuracy_additive - max(e.accuracy_unimodal), 0.0)),
             entropy=entropy,
             lower_bounds=_mean_by_name([e.lower_bounds for e in exact])
             | ({} if continuous is None else {"disagreement of classifiers": continuous.bound}),
@@ -187,13 +186,13 @@ class _Ends:
     seen: Mapping[str, float]
     confidence: float
 
-    def shift_down(self, name: str) -> float:
-        """How far below the estimate the lower end lies; at least 0."""
-        return max(float(np.quantile(self.draws[name], self.confidence)) - self.seen[name], 0.0)
-
     def shift_up(self, name: str) -> float:
         """How far above the estimate the upper end lies; at least 0."""
         return max(self.seen[name] - float(np.quantile(self.draws[name], 1 - self.confidence)), 0.0)
+
+    def shortfall(self, name: str) -> float:
+        """How much too small the estimate is on average; at least 0."""
+        return max(self.seen[name] - float(np.mean(self.draws[name])), 0.0)
 
     def around(self, name: str, estimate: float) -> Interval:
         """Two-sided interval, both ends at half the error."""
@@ -210,7 +209,7 @@ def _mean_by_name(found: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {name: float(np.mean([each[name] for each in found])) for name in found[0]}
 
 
-def _warnings(sources: Sources, parts: Sequence["Coded"], p_value: float) -> list[str]:
+def _warnings(sources: Sources, parts: Sequence[Coded], p_value: float) -> list[str]:
     found = []
     if p_value < 0.01:
         found.append(

@@ -149,8 +149,7 @@ def _solve(hessian: Array, gradient: Array) -> Array:
     for ridge in (1e-13, 1e-11, 1e-8):
         diagonal += ridge * scale + 1e-300
         try:
-            step: Array = np.linalg.solve(hessian, gradient[..., None])[..., 0]
-            return step
+            return np.asarray(np.linalg.solve(hessian, gradient[..., None])[..., 0], dtype=np.float64)
         except np.linalg.LinAlgError:  # rounding made it singular: a larger ridge
             continue
     return gradient / (diagonal + 1e-300)

@@ -12,7 +12,10 @@ LEVELS = (1.0, 0.2, 0.05, 0.01)
 
 
 def bounds_batch(p1y: Array, p2y: Array, p12: Array, *, upper: bool = True) -> dict[str, Array]:
-    """Redundancy, unique, lower and upper bound of synergy in bits, each (B,), of consistent tables (B, ...)."""
+    """Redundancy, unique, lower and upper bound of synergy in bits, each (B,), of consistent tables (B, ...).
+
+    "unpaired" is the largest H_q(Y|X1,X2) over joints with the two label tables: H(Y) - I*.
+    """
     from interplay.information.bounds import cell_chords, independent_given_label
 
     h, h12 = _entropy(p1y.sum(1)), _entropy(p12)
@@ -26,7 +29,7 @@ def bounds_batch(p1y: Array, p2y: Array, p12: Array, *, upper: bool = True) -> d
         "redundancy": i1 + i2 - star,
         "unique1": star - i2,
         "unique2": star - i1,
-        "total": star,
+        "unpaired": h - star,
         "lower": np.maximum(h - fit.value / LN2 - star, 0.0),
     }
     if upper:

@@ -1,5 +1,6 @@
 """Three pairwise tables p(x1,y), p(x2,y), p(x1,x2): checking, and reconciling tables from different samples."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,8 +19,9 @@ class Reconciliation:
     """Three tables that some joint has exactly, nearest to three tables that need not agree.
 
     p1y (K1, k), p2y (K2, k), p12 (K1, K2): the reconciled tables. moved_bits, moved_variation: by table, the
-    divergence KL(given || reconciled) in bits and the total variation distance. statistic, degrees_of_freedom,
-    p_value: the likelihood-ratio (G) test that the sources share their populations, None without sample sizes.
+    divergence KL(given || reconciled) in bits and the total variation distance. p_values: by shared margin, the
+    likelihood-ratio (G) test that the two sources that have it share it; p_value: the smallest, times three. None and
+    empty without sample sizes.
     gap: certified distance from the maximal mean log-likelihood, in bits a sample.
     """
 
@@ -28,8 +30,7 @@ class Reconciliation:
     p12: Array
     moved_bits: tuple[float, float, float]
     moved_variation: tuple[float, float, float]
-    statistic: float | None
-    degrees_of_freedom: int
+    p_values: Mapping[str, float]
     p_value: float | None
     gap: float
 
@@ -122,7 +123,7 @@ def reconcile(
     >>> found = reconcile([[0.3, 0.2], [0.1, 0.4]], [[0.25, 0.25], [0.2, 0.3]], np.full((2, 2), 0.25),
     ...                   sizes=(100, 100, 100))
     >>> found.p1y.sum(0).round(3), round(found.p_value, 2)
-    (array([0.424, 0.576]), 0.91)
+    (array([0.424, 0.576]), 1.0)
     """
     tables = check_tables(p1y, p2y, p12)
     if sizes is not None and min(sizes) <= 0:
@@ -132,21 +133,33 @@ def reconcile(
     *fitted, gap = reconcile_batch(*batch, weights / weights.sum())
     moved = [_divergence(t, f[0]) for t, f in zip(tables, fitted, strict=True)]
     variation = [float(np.abs(t - f[0]).sum() / 2) for t, f in zip(tables, fitted, strict=True)]
-    # Each shared margin is compared once; a symbol that no source has seen adds no freedom.
-    seen = [np.count_nonzero(t.sum(axis)) for t, axis in ((fitted[0][0], 1), (fitted[1][0], 1), (fitted[0][0], 0))]
-    freedom = int(sum(seen) - 3)
-    statistic = 2 * float(weights @ moved) if sizes is not None else None
+    p_values = {} if sizes is None else _same_margins(tables, sizes)
     return Reconciliation(
         p1y=fitted[0][0],
         p2y=fitted[1][0],
         p12=fitted[2][0],
         moved_bits=(moved[0] / LN2, moved[1] / LN2, moved[2] / LN2),
         moved_variation=(variation[0], variation[1], variation[2]),
-        statistic=statistic,
-        degrees_of_freedom=freedom,
-        p_value=None if statistic is None else float(chi2.sf(statistic, freedom)) if freedom else 1.0,
+        p_values=p_values,
+        p_value=min(1.0, 3 * min(p_values.values())) if p_values else None,
         gap=float(gap[0]) / LN2,
     )
+
+
+def _same_margins(tables: tuple[Array, Array, Array], sizes: tuple[int, int, int]) -> dict[str, float]:
+    """p-values of three G tests of homogeneity; symbols that neither source has seen add no freedom."""
+    found = {}
+    for name, (one, axis, n), (two, other_axis, m) in (
+        ("p(y)", (tables[0], 0, sizes[0]), (tables[1], 0, sizes[1])),
+        ("p(x1)", (tables[0], 1, sizes[0]), (tables[2], 1, sizes[2])),
+        ("p(x2)", (tables[1], 1, sizes[1]), (tables[2], 0, sizes[2])),
+    ):
+        first, second = one.sum(axis), two.sum(other_axis)
+        pooled = (n * first + m * second) / (n + m)
+        statistic = 2 * (n * _divergence(first, pooled) + m * _divergence(second, pooled))
+        freedom = np.count_nonzero(pooled) - 1
+        found[name] = float(chi2.sf(statistic, freedom)) if freedom else 1.0
+    return found
 
 
 def _divergence(given: Array, fitted: Array) -> float:
