@@ -14,6 +14,7 @@ from interplay.estimation.discretise import DISCRETISERS
 Array = NDArray[np.float64]
 Codes = NDArray[np.int64]
 MAX_BINS = 12
+MAX_CLASS_BINS = 20
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,14 @@ class Coded:
 
 
 def choose_pair_bins(sources: Sources) -> int:
-    """Symbols a modality: ten counted labelled samples a cell of (K, k), ten pairs a cell of (K, K), 2 to 12."""
+    """Symbols a modality: ten counted samples a cell of (K, k) and pairs a cell of (K, K), at most 12.
+
+    Never fewer than classes (up to 20): with fewer, a symbol cannot stand for a class and accuracies mean little.
+    """
     counted = min(map(len, sources.y)) / 2
     labels = counted / (10 * len(sources.classes))
-    return int(np.clip(min(labels, np.sqrt(len(sources.pairs[0]) / 10)), 2, MAX_BINS))
+    affordable = int(np.clip(min(labels, np.sqrt(len(sources.pairs[0]) / 10)), 2, MAX_BINS))
+    return max(affordable, min(len(sources.classes), MAX_CLASS_BINS))
 
 
 def code_sources(sources: Sources, n_bins: int, discretiser: str, n_splits: int, seed: int) -> list[Coded]:
