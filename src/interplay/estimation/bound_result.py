@@ -26,10 +26,10 @@ class Bound:
     synergy_interval: the same ends one-sided at `confidence`. redundancy, unique (by name): bits, with `intervals`.
     single: accuracy of each modality's own rule. accuracy: of the pair, lower (a rule fitted without labelled pairs,
     scored on other samples) and upper (of the symbols); accuracy_interval: one-sided ends.
-    accuracy_additive: expected if nothing
-    interacts beyond pairs; expected_gain: the same less the better modality. gain: accuracy_interval less the best single
-    modality. lower_bounds, upper_bounds: of synergy, by name. disagreement: of the classifiers, None for codes.
-    p_value: test that the three sources share their populations. moved: total variation by table.
+    accuracy_additive: expected if nothing interacts beyond pairs; expected_gain: the same less the better modality.
+    gain: accuracy_interval less the best single modality. lower_bounds, upper_bounds: of synergy, by name.
+    disagreement: of the classifiers, None for codes. p_value: test that the three sources share their populations.
+    moved: total variation by table.
     """
 
     names: tuple[str, str]

@@ -4,6 +4,7 @@ import numpy as np
 from scipy.special import entr
 
 from interplay.information._additive import Array, additive_fit, linear_bound
+from interplay.information.bounds import cell_chords, independent_given_label
 from interplay.information.broja import solve_batch
 
 LN2 = float(np.log(2.0))
@@ -16,8 +17,6 @@ def bounds_batch(p1y: Array, p2y: Array, p12: Array, *, upper: bool = True) -> d
 
     "unpaired" is the largest H_q(Y|X1,X2) over joints with the two label tables: H(Y) - I*.
     """
-    from interplay.information.bounds import cell_chords, independent_given_label
-
     h, h12 = _entropy(p1y.sum(1)), _entropy(p12)
     i1 = _entropy(p1y.sum(2)) + h - _entropy(p1y)
     i2 = _entropy(p2y.sum(2)) + h - _entropy(p2y)
