@@ -26,26 +26,28 @@ def noisy_copy(size, n_classes, sharpness):
     return p / p.sum(axis=1, keepdims=True)
 
 
-def mixed(shape):
-    """Half two equal noisy readings of the class (U1 = U2 = 0), half a sum modulo k: smooth, R and S positive."""
+def mixed(shape, weight, smooth):
+    """Two equal noisy readings of the class (U1 = U2 = 0), mixed with a sum modulo k: R and S positive."""
     k1, k2, k = shape
-    read = noisy_copy(k1, k, 8)
-    shared = np.einsum("yi,yj->ijy", read, noisy_copy(k2, k, 8)) / k
+    read = noisy_copy(k1, k, 12)
+    shared = np.einsum("yi,yj->ijy", read, noisy_copy(k2, k, 12)) / k
     modulo = np.zeros(shape)
     i, j = np.indices((k1, k2))
-    modulo[i, j, (i + j) % k] = 1 / (k1 * k2)
-    return (shared + modulo) / 2
+    for step, share in ((0, 0.6), (1, 0.2), (-1, 0.2)) if smooth else ((0, 1.0),):
+        modulo[i, j, (i + j + step) % k] += share / (k1 * k2)
+    return (1 - weight) * shared + weight * modulo
 
 
 def truths(shape):
-    """Name -> joint; the first three as in the literature, the others have no synergy and are not independent."""
+    """Name -> joint: of many kinds; "unique" and "duplicate" have no synergy though they are not independent."""
     k1, k2, k = shape
     p1, p2 = np.random.default_rng(1).dirichlet(np.ones(k1)), np.random.default_rng(2).dirichlet(np.ones(k2))
     independent = np.einsum("i,j,k->ijk", p1, p2, np.full(k, 1 / k))
     read = noisy_copy(k1, k, 8) / k
     return {
         "dirichlet": np.random.default_rng(0).dirichlet(np.ones(np.prod(shape))).reshape(shape),
-        "mixed": mixed(shape),
+        "mixed": mixed(shape, 0.3, True),
+        "modular": mixed(shape, 0.5, False),
         "independent": independent,
         "unique": np.einsum("yi,j->ijy", read, p2),
         "duplicate": np.einsum("yi,ij->ijy", read, np.eye(k1, k2)),
@@ -65,7 +67,7 @@ def gate(name, flip):
 
 def p_of_synergy(table, n_tables, rng):
     plugin = parts_of(table[None], "broja")[0, 3]
-    null = synergy_free(table, pairwise_maximum_entropy(table))
+    null = synergy_free(table)
     drawn = parts_of(from_model(null, int(table.sum()))(rng, n_tables), "broja")[:, 3]
     return (1 + (drawn >= plugin - 1e-9).sum()) / (1 + n_tables)
 
@@ -112,24 +114,35 @@ def main():
     parser.add_argument("--repetitions", type=int, default=100)
     parser.add_argument("--alarms", type=int, default=400)
     parser.add_argument("--tables", type=int, default=100)
+    parser.add_argument("--size", type=int, choices=(0, 1), help="6x6x3 or 10x10x5 only")
+    parser.add_argument("--part", choices=("tests", "estimates"), help="only these")
+    parser.add_argument("--samples", type=int, nargs="+", default=SAMPLES)
     options = parser.parse_args()
+    kinds = ("tests", "estimates") if options.part is None else (options.part,)
     rng = np.random.default_rng(2026)
-    for shape in SIZES:
-        joints = truths(shape)
-        size = "x".join(map(str, shape))
-        for n in SAMPLES:
-            show_test(f"{size} independent", joints["independent"], n, options.alarms, 99, rng)
-        for name in ("unique", "duplicate"):
-            for n in SAMPLES:
-                show_test(f"{size} {name} (S = 0)", joints[name], n, options.repetitions, 99, rng)
-        if shape == SIZES[0]:
-            for name in ("XOR", "AND"):
-                for flip in (0.0, 0.2, 0.35):
-                    for n in SAMPLES[:2]:
-                        show_test(f"2x2x2 {name}, flipped {flip}", gate(name, flip), n, options.repetitions, 99, rng)
-        for name in ("dirichlet", "mixed", "independent"):
-            for n in SAMPLES:
-                show_estimates(shape, name, joints[name], n, options.repetitions, options.tables, rng)
+    for shape in SIZES if options.size is None else SIZES[options.size :][:1]:
+        if "tests" in kinds:
+            tests(shape, options, rng)
+        if "estimates" in kinds:
+            for name in ("dirichlet", "mixed", "modular", "independent"):
+                for n in options.samples:
+                    joint = truths(shape)[name]
+                    show_estimates(shape, name, joint, n, options.repetitions, options.tables, rng)
+
+
+def tests(shape, options, rng):
+    joints = truths(shape)
+    size = "x".join(map(str, shape))
+    for n in options.samples:
+        show_test(f"{size} independent", joints["independent"], n, options.alarms, 99, rng)
+    for name in ("unique", "duplicate"):
+        for n in options.samples:
+            show_test(f"{size} {name} (S = 0)", joints[name], n, options.repetitions, 99, rng)
+    if shape == SIZES[0]:
+        for name in ("XOR", "AND"):
+            for flip in (0.0, 0.2, 0.35):
+                for n in options.samples[:2]:
+                    show_test(f"2x2x2 {name}, flipped {flip}", gate(name, flip), n, options.repetitions, 99, rng)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ NON_NEGATIVE = ["broja", "mmi"]
 # The others compare surprisals, so they see how finely a modality is coded.
 BLIND_TO_EQUAL_SYMBOLS = ["broja", "ccs", "mmi", "pointwise_min"]
 
-QUICK = settings(deadline=None, max_examples=40)
+QUICK = settings(deadline=None, max_examples=25)
 
 
 def joints(*sizes):
@@ -39,8 +39,8 @@ C = 0.25 * (2 - L)
 MAX_TOTAL = entropy(np.array([1, 3, 5, 7]) / 16)
 MAX_ONE = MAX_TOTAL - np.mean([entropy([(i + 1) / 4] + [0.25] * (3 - i)) for i in range(4)])
 
-# R, U1, U2, S. "broja" and "mmi" by hand (specs of the classical gates); "pm" and "sx" by hand from their formulas, see
-# the twins below; "ccs" by hand, since no other joint has the pairwise tables of these gates (XOR: the uniform one). All
+# R, U1, U2, S. "broja" and "mmi" by hand (the classical gates); "pm" and "sx" by hand from their formulas, see the
+# twins below; "ccs" by hand: no other joint has the pairwise tables of these gates (XOR: the uniform one). All
 # but "broja" and "pointwise_min" were also confirmed with an independent implementation (dit 2.3).
 KNOWN = {
     ("broja", "redundant"): (1, 0, 0, 0),
@@ -133,6 +133,13 @@ def test_promised_parts_are_not_negative(name, p):
 
 @QUICK
 @given(p=joints(3, 3, 2))
+def test_broja_is_not_negative_however_rough_the_solution(p):
+    d = decompose(p, tolerance=0.05)
+    assert min(d.redundancy, *d.unique, d.synergy) >= -1e-12
+
+
+@QUICK
+@given(p=joints(3, 3, 2))
 def test_minimum_mutual_information_is_the_largest_redundancy(p):
     assert decompose(p).redundancy <= decompose(p, redundancy="mmi").redundancy + 1e-12
 
@@ -197,6 +204,27 @@ def test_redundancy_equals_the_loop(name, rule, p):
     assert decompose(p, redundancy=name).redundancy == pytest.approx(loop_redundancy(p, rule), abs=1e-12)
 
 
+def test_common_change_in_surprisal_equals_the_loop():
+    rng = np.random.default_rng(0)
+    for p in rng.dirichlet(np.full(12, 0.5), size=60).reshape(60, 3, 2, 2):
+        d = decompose(p, redundancy="ccs")
+        q, expected = d.coupling, 0.0
+        assert q is not None
+        for x1, x2, y in np.ndindex(*p.shape):
+            if q[x1, x2, y] < 1e-9:
+                continue
+            qy = q[:, :, y].sum()
+            one = np.log2(q[x1, :, y].sum() / q[x1].sum() / qy)
+            two = np.log2(q[:, x2, y].sum() / q[:, x2].sum() / qy)
+            both = np.log2(q[x1, x2, y] / q[x1, x2].sum() / qy)
+            common = one + two - both
+            if one > 0 and two > 0 and both > 0 and common > 0:
+                expected += q[x1, x2, y] * common
+            if one < 0 and two < 0 and both < 0 and common < 0:
+                expected += q[x1, x2, y] * common
+        assert d.redundancy == pytest.approx(expected, abs=1e-7)
+
+
 @QUICK
 @given(p=joints(2, 3, 2))
 def test_maximum_entropy_table_has_the_pairwise_tables_and_no_less_entropy(p):
@@ -215,11 +243,11 @@ def test_maximum_entropy_table_has_no_three_way_interaction():
     assert gap < 1e-12
 
 
-def test_maximum_entropy_fit_finds_the_cells_that_must_be_zero():
+def test_maximum_entropy_fit_empties_the_cells_that_must_be_zero():
     """All pairwise tables of this joint are positive, and yet nothing but the joint itself has them."""
     p = np.full((2, 2, 2), 1 / 6)
     p[0, 0, 0] = p[1, 1, 1] = 0
-    np.testing.assert_allclose(decompose(p, redundancy="ccs").coupling, p, atol=1e-12)
+    np.testing.assert_allclose(decompose(p, redundancy="ccs").coupling, p, atol=1e-9)
 
 
 @QUICK
@@ -240,6 +268,14 @@ def test_composition_of_two_modalities_is_the_formula():
     np.testing.assert_allclose(c.unique, [np.maximum(0, i1 - r), np.maximum(0, i2 - r)])
     np.testing.assert_allclose(c.synergy, np.maximum(0, together - np.maximum(0, np.maximum(i1, i2))))
     np.testing.assert_allclose(c.partial, 0, atol=1e-15)
+
+
+def test_composition_of_three_modalities_by_hand():
+    c = pointwise_composition([[3.0, 1.0, -1.0], [2.0, -2.0, -1.0], [0.5, 0.5, -2.0]], [3.5, 0.0, 2.0])
+    np.testing.assert_allclose(c.redundancy, [0.5, 0, 0])
+    np.testing.assert_allclose(c.unique, [[1, 0.5, 0], [0, 0, 0], [0, 0, 0]])
+    np.testing.assert_allclose(c.partial, [1.5, 0.5, 0])
+    np.testing.assert_allclose(c.synergy, [0.5, 0, 2])
 
 
 def test_composition_refuses_arrays_that_do_not_match():

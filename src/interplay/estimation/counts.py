@@ -65,7 +65,7 @@ def corrected_entropy(counts: ArrayLike, method: str) -> float:
     """
     c = np.asarray(counts, dtype=np.float64)
     c = c[c > 0]
-    return CORRECTED_ENTROPIES[method](c, float(c.sum())) / np.log(2)
+    return float(CORRECTED_ENTROPIES[method](c, float(c.sum())) / np.log(2))
 
 
 def corrected_information(counts: NDArray[Any], method: str) -> float:
@@ -76,27 +76,46 @@ def corrected_information(counts: NDArray[Any], method: str) -> float:
     return first + second - both
 
 
-def pairwise_maximum_entropy(table: ArrayLike, *, tolerance: float = 1e-7, max_sweeps: int = 500) -> Array:
+def _shrink(pair: Array, n: float) -> Array:
+    """James-Stein estimate of a joint of two variables: pulled to independence as far as n samples are noisy."""
+    target = np.outer(pair.sum(axis=1), pair.sum(axis=0))
+    distance = float(((target - pair) ** 2).sum())
+    weight = 1.0 if distance <= 0 else float(np.clip((1 - (pair**2).sum()) / (max(n - 1, 1) * distance), 0, 1))
+    return weight * target + (1 - weight) * pair
+
+
+def pairwise_maximum_entropy(
+    table: ArrayLike, *, shrink: bool = False, tolerance: float = 1e-7, max_sweeps: int = 500
+) -> Array:
     """Return the joint of largest entropy that has the pairwise tables of ``table``; shape ``(K1, K2, k)``, sums to 1.
 
     It is log-linear in the pairs (no interaction of third order), found by iterative proportional fitting. Zeros of the
     pairwise tables stay zero. Where the solution has further zeros, fitting only crawls towards them: this is a model
     to draw tables from, which needs no more than ``tolerance``.
 
+    Args:
+        table: counts ``(K1, K2, k)`` (or probabilities, without ``shrink``).
+        shrink: pull each pairwise table to independence first (James-Stein, Hausser and Strimmer 2009). Tables with
+            few samples a cell look dependent, and a model that believes them is too sparse.
+        tolerance: largest error of the pairwise tables.
+        max_sweeps: rounds of fitting at most.
+
     >>> exclusive_or = np.array([[[1, 0], [0, 1]], [[0, 1], [1, 0]]])
     >>> pairwise_maximum_entropy(exclusive_or).ravel()
     array([0.125, 0.125, 0.125, 0.125, 0.125, 0.125, 0.125, 0.125])
     """
-    p = np.asarray(table, dtype=np.float64)
-    p = p / p.sum()
-    fitted = np.full_like(p, 1 / p.size)
-    targets = [p.sum(axis=axis, keepdims=True) for axis in range(3)]
+    counts = np.asarray(table, dtype=np.float64)
+    n = float(counts.sum())
+    targets = [counts.sum(axis=axis) / n for axis in range(3)]
+    if shrink:
+        targets = [_shrink(target, n) for target in targets]
+    fitted = np.full_like(counts, 1 / counts.size)
     for _ in range(max_sweeps):
         worst = 0.0
         for axis, target in enumerate(targets):
-            now = fitted.sum(axis=axis, keepdims=True)
+            now = fitted.sum(axis=axis)
             worst = max(worst, float(np.abs(now - target).max()))
-            fitted = fitted * np.divide(target, now, out=np.zeros_like(now), where=now > 0)
+            fitted = fitted * np.expand_dims(np.divide(target, now, out=np.zeros_like(now), where=now > 0), axis)
         if worst < tolerance:
             break
     return fitted / fitted.sum()

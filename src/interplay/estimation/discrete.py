@@ -11,10 +11,11 @@ from interplay.data import MultimodalDataset
 from interplay.estimation.counts import count_table, pairwise_maximum_entropy
 from interplay.estimation.discretise import DISCRETISERS, SUPERVISED, choose_n_bins, is_codes, rows_of
 from interplay.estimation.measurement import Measurement
-from interplay.estimation.resample import PARTS, Track, from_model, parts_of
+from interplay.estimation.pointwise import sample_parts
+from interplay.estimation.resample import PARTS, Track, bootstrap, from_model, parts_of
 from interplay.estimation.settings import Settings
 from interplay.estimation.table import NON_NEGATIVE, TableEstimate, correct, estimate_table
-from interplay.information.decomposition import decompose
+from interplay.information import decompose
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -137,6 +138,8 @@ def measure_discrete(
     estimate, intervals, warnings = _withhold(found, table, settings.redundancy)
     parts = part_names(names)
     details = decompose(table, redundancy=settings.redundancy, normalize=True)
+    codes = (coded.codes[names[0]], coded.codes[names[1]], y)
+    samples = sample_parts(details, codes, parts, dataset.ids, bootstrap(table, cells, within), settings.seed)
     sensitivity = _sensitivity(dataset, y, groups, settings, coded) if settings.sensitivity and coded.fitted else None
     return Measurement(
         names=names,
@@ -154,7 +157,7 @@ def measure_discrete(
         n_samples=int(counted.sum()),
         n_bins=coded.sizes,
         plugin=dict(zip(parts, found.plugin.tolist(), strict=True)),
-        samples=_samples(details.pointwise, coded, names, y, dataset.ids),
+        samples=samples,
         sensitivity=sensitivity,
     )
 
@@ -206,22 +209,3 @@ def _sensitivity(
             parts = correct(table, plugin, drawn.mean(axis=0) - exact, settings.correction)
             records.append({"n_bins": n_bins, "repeat": repeat, **dict(zip(parts_names, parts, strict=True))})
     return pd.DataFrame.from_records(records)
-
-
-def _samples(
-    pointwise: object, coded: Coded, names: tuple[str, str], y: Codes, ids: NDArray[np.generic]
-) -> "pd.DataFrame | None":
-    """Look up the pointwise parts of every row; rows in cells that were never counted have NaN."""
-    import pandas as pd
-
-    if pointwise is None:
-        return None
-    first, second = (coded.codes[name] for name in names)
-    seen = (first >= 0) & (second >= 0)
-    at = (np.maximum(first, 0), np.maximum(second, 0), y)
-    arrays = [pointwise["redundancy"], *pointwise["unique"], pointwise["synergy"]]  # type: ignore[index]
-    columns = [np.where(seen, array[at], np.nan) for array in arrays]
-    columns.append(np.sum(columns, axis=0))
-    frame = pd.DataFrame(dict(zip(part_names(names), columns, strict=True)), index=pd.Index(ids, name="id"))
-    frame["counted"] = coded.counted
-    return frame

@@ -68,8 +68,14 @@ def is_codes(x: NDArray[Any], present: NDArray[np.bool_]) -> bool:
     return len(np.unique(x[present])) <= MAX_BINS
 
 
+def _one_cell(rows: Features) -> Codes:
+    return np.zeros(len(rows), dtype=np.int64)
+
+
 def _kmeans(x: Features, y: Codes, n_bins: int, seed: int) -> Partition:
     """k-means on standardised features, reduced to at most 10 principal components."""
+    if (x == x[0]).all():
+        return _one_cell
     n_bins = min(n_bins, len(np.unique(x, axis=0)))
     components = min(_MAX_COMPONENTS, *x.shape)
     model = make_pipeline(
@@ -80,6 +86,8 @@ def _kmeans(x: Features, y: Codes, n_bins: int, seed: int) -> Partition:
 
 def _quantile(x: Features, y: Codes, n_bins: int, seed: int) -> Partition:
     """Equal shares of the only column, or of the first principal component of the standardised columns."""
+    if (x == x[0]).all():
+        return _one_cell
     line = make_pipeline(StandardScaler(), PCA(1, svd_solver="full")).fit(x)
     edges = np.quantile(line.transform(x)[:, 0], np.linspace(0, 1, n_bins + 1)[1:-1])
     return lambda rows: np.searchsorted(np.unique(edges), line.transform(rows)[:, 0]).astype(np.int64)

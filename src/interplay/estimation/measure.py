@@ -1,12 +1,15 @@
 """`measure`: from a data set to redundancy, unique information and synergy."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from interplay.data import MultimodalDataset, as_dataset
+from interplay.estimation.classifiers import measure_classifiers
+from interplay.estimation.controls import run_controls
 from interplay.estimation.discrete import measure_discrete
 from interplay.estimation.measurement import Measurement
 from interplay.estimation.resample import tracker
@@ -17,7 +20,7 @@ from interplay.information import definitions
 
 __all__ = ["measure"]
 
-_ESTIMATORS = {"discrete": measure_discrete}
+_ESTIMATORS = {"discrete": measure_discrete, "classifiers": measure_classifiers}
 _TARGET_BINS = 4
 _FEWEST_ROWS = 10
 
@@ -36,7 +39,9 @@ def measure(
     n_permutations: int = 200,
     confidence: float = 0.95,
     n_splits: int = 5,
+    n_repeats: int = 3,
     sensitivity: bool = True,
+    controls: bool = False,
     n_jobs: int | None = None,
     random_state: int | None = None,
     progress: bool = False,
@@ -61,7 +66,8 @@ def measure(
         target: classes ``(n,)`` where ``X`` has none. Floats are cut into 4 classes of equal size, with a warning.
         modalities: the modalities to measure; default all. With three and more: every pair, each against the rest.
         redundancy: definition, see `interplay.information.decompose`.
-        estimator: "discrete".
+        estimator: "discrete", or "classifiers" (cross-fitted, calibrated classifiers, evaluated on held-out labels;
+            for inputs of many dimensions and for single samples).
         discretiser: "auto" ("codes" for a column of integers with at most 20 values, else "kmeans"), "kmeans" (on
             standardised features and at most 10 principal components), "quantile", "tree", "classifier", "codes", or
             a mapping name -> one of these.
@@ -70,8 +76,11 @@ def measure(
         n_bootstrap: tables drawn for the correction and as many for the intervals.
         n_permutations: tables drawn for each test.
         confidence: of the intervals; ``1 - confidence`` is the level of the tests in the printed reading.
-        n_splits: folds of cross-fitted estimators.
+        n_splits: folds of cross-fitting ("classifiers").
+        n_repeats: rounds of cross-fitting, whose spread is the uncertainty of each sample ("classifiers").
         sensitivity: also estimate with other numbers of cells and other fits.
+        controls: also measure three cases of known synergy at this size: the first modality twice, an embedded XOR,
+            shuffled targets; a failure becomes a warning.
         n_jobs: workers; results do not depend on it.
         random_state: seed; None draws one.
         progress: show a progress bar.
@@ -102,6 +111,7 @@ def measure(
         n_permutations=n_permutations,
         confidence=confidence,
         n_splits=n_splits,
+        n_repeats=n_repeats,
         sensitivity=sensitivity,
         n_jobs=n_jobs,
         seed=int(np.random.SeedSequence(random_state).generate_state(1)[0]),
@@ -109,17 +119,23 @@ def measure(
     if estimator not in _ESTIMATORS:
         raise ValueError(f"unknown estimator {estimator!r}; there are {', '.join(_ESTIMATORS)}.")
     m = len(dataset.names)
-    runs = 1 if m == 2 else m * (m - 1) // 2 + m
+    runs = (4 if controls else 1) if m == 2 else m * (m - 1) // 2 + m
     with tracker(progress, runs * 2 * (n_bootstrap + n_permutations), "measuring") as track:
 
         def measure_two(pair: MultimodalDataset, settings: Settings) -> Measurement:
             whole, y, groups, warnings = _prepare(pair)
             found = _ESTIMATORS[estimator](whole, y, groups, settings, track)
             found.warnings[:0] = warnings
-            return found
+            return replace(found, samples=None if found.samples is None else found.samples.reindex(pair.ids))
 
         if m == 2:
-            return measure_two(dataset, settings)
+            found = measure_two(dataset, settings)
+            if not controls:
+                return found
+            whole, _, groups, _ = _prepare(dataset)
+            checks, warnings = run_controls(whole, groups, settings, measure_two)
+            found.warnings.extend(warnings)
+            return replace(found, controls=checks)
         whole, y, groups, warnings = _prepare(dataset)
         found = measure_several(dataset, whole, y, groups, settings, measure_two)
         found.warnings[:0] = warnings
@@ -131,7 +147,7 @@ def _check(**choices: Any) -> Settings:
     definitions.get(settings.redundancy)
     if settings.correction not in CORRECTIONS:
         raise ValueError(f"unknown correction {settings.correction!r}; there are {', '.join(CORRECTIONS)}.")
-    for name, least in (("n_bootstrap", 2), ("n_permutations", 1), ("n_splits", 2)):
+    for name, least in (("n_bootstrap", 2), ("n_permutations", 1), ("n_splits", 2), ("n_repeats", 1)):
         value = getattr(settings, name)
         if not isinstance(value, int | np.integer) or value < least:
             raise ValueError(f"{name} must be an integer of at least {least}, found {value!r}.")

@@ -111,6 +111,11 @@ class Measurement:
 
     def __str__(self) -> str:
         body = self._parts_table() if self.intervals else self._pairs_table()
+        if self.controls is not None:
+            body += [
+                "Controls of known synergy:",
+                self.controls.to_string(index=False, float_format=lambda v: f"{v:.4f}"),
+            ]
         return "\n".join([*body, *(f"Warning: {text}" for text in self.warnings)])
 
     def _parts_table(self) -> list[str]:

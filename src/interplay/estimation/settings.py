@@ -18,6 +18,7 @@ class Settings:
     n_permutations: int
     confidence: float
     n_splits: int
+    n_repeats: int
     sensitivity: bool
     n_jobs: int | None
     seed: int

@@ -90,24 +90,25 @@ def estimate_and_intervals(
     return estimate, np.column_stack([np.minimum(low, estimate), np.maximum(high, estimate)])
 
 
-def synergy_free(table: NDArray[Any], model: Array) -> Array:
-    """Return a joint without synergy (up to sampling noise) that has the table's p(x1, y) and p(x2, y).
+def synergy_free(table: NDArray[Any]) -> Array:
+    """Return a joint like the table's, but without synergy up to sampling noise: the null of the test.
 
-    A joint without synergy is its own pairwise maximum-entropy model, so that model is the null wherever its synergy
-    (the least that the pairwise tables allow) is within noise. Where it is not (AND), it is mixed with the optimal
-    coupling of the convex programme, which has none: synergy is convex on joints with the same two tables, so the
-    mixture ``(1 - w) coupling + w model`` has at most ``w S(model)``, and ``w`` keeps that within noise. The coupling
-    alone would be too sparse: its tables have too little spurious synergy, and everything would look significant.
+    A joint without synergy is its own pairwise maximum-entropy model. So that model (of shrunken pairwise tables) is
+    the null wherever its synergy, the least that the pairwise tables allow, is within noise. Where it is not (AND), it
+    is mixed with the optimal coupling of the convex programme, which has none: synergy is convex on joints with the
+    same two tables, so ``(1 - w) coupling + w model`` has at most ``w S(model)``, and ``w`` keeps that within noise.
+    The coupling alone would be too sparse: its tables have too little spurious synergy, and everything would look
+    significant.
     """
-    counts = np.asarray(table, dtype=np.float64)
-    n = counts.sum()
-    sizes = [int((counts.sum(axis=axes) > 0).sum()) for axes in ((1, 2), (0, 2), (0, 1))]
-    noise = (sizes[0] + sizes[1]) * (sizes[2] - 1) / (2 * n * np.log(2))
+    n = float(np.sum(table))
+    model = pairwise_maximum_entropy(table, shrink=True)
+    first, second, k = (int((model.sum(axis=axes) > 0).sum()) for axes in ((1, 2), (0, 2), (0, 1)))
+    noise = (first + second) * (k - 1) / (2 * n * np.log(2))
     implied = float(parts_of(model[None], "broja")[0, 3])
-    weight = 1.0 if implied <= noise else noise / implied
-    if weight == 1.0:
+    if implied <= noise:
         return model
-    return weight * model + (1 - weight) * solve(counts / n).coupling
+    weight = noise / implied
+    return weight * model + (1 - weight) * solve(model).coupling
 
 
 def estimate_table(
@@ -129,7 +130,7 @@ def estimate_table(
     bias = under_model.mean(axis=0) - parts_of(model[None], redundancy)[0]
     corrected = correct(table, plugin, bias, settings.correction)
     deviation = run(bootstrap(table, cells, groups), n_bootstrap, 1).std(axis=0, ddof=1)
-    without = run(from_model(synergy_free(table, model), n), n_permutations, 2)
+    without = run(from_model(synergy_free(table), n), n_permutations, 2)
     unrelated = run(shuffled(cells // k, cells % k, groups, table.shape), n_permutations, 3)
     null = unrelated.copy()
     null[:, 3] = without[:, 3]

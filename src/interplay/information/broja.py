@@ -87,23 +87,21 @@ def solve(joint: ArrayLike, *, tolerance: float = 1e-10, max_iterations: int = 8
         (0.311278, True)
     """
     p = np.asarray(joint, dtype=np.float64)
-    p1, p2 = p.sum(axis=1), p.sum(axis=0)
-    used = p1.sum(axis=1) > 0, p2.sum(axis=1) > 0, p1.sum(axis=0) > 0
-    left, right = np.ix_(used[0], used[2]), np.ix_(used[1], used[2])
-    swap = used[0].sum() < used[1].sum()  # the larger side is eliminated
+    p1, p2 = p.sum(axis=1).T, p.sum(axis=0).T  # labels first, as the solver has them
+    first, second, label = p1.sum(axis=0) > 0, p2.sum(axis=0) > 0, p1.sum(axis=1) > 0
+    left, right = np.ix_(label, first), np.ix_(label, second)
+    swap = first.sum() < second.sum()  # the larger side is eliminated
     tables = (p2[right], p1[left]) if swap else (p1[left], p2[right])
     problem = Programme.from_tables(tables[0][None], tables[1][None])
     best, steps = minimise(problem, tolerance / NAT, max_iterations)
     primal, dual, gap = (
         float(x[0]) for x in (primal_value(best.q), dual_value(problem, best.a, best.b), best.gap.clip(min=0.0))
     )
-    q, first, second = best.q[0], best.a[0], best.b[0]
-    if swap:
-        q, first, second = q.swapaxes(0, 1), second, first
     coupling, a, b = np.zeros(p.shape), np.full(p1.shape, -np.inf), np.full(p2.shape, -np.inf)
-    coupling[np.ix_(*used)], a[left], b[right] = q, first, second
-    information = NAT * (primal + float(_entropy(problem.p1.sum(axis=1))[0]))
-    return BrojaSolution(coupling, a, b, primal, dual, NAT * gap, information, int(steps[0]))
+    coupling[np.ix_(first, second, label)] = best.q[0].transpose((2, 1, 0) if swap else (1, 2, 0))
+    a[left], b[right] = (best.b[0], best.a[0]) if swap else (best.a[0], best.b[0])
+    information = NAT * (primal + float(_entropy(problem.p1.sum(axis=2))[0]))
+    return BrojaSolution(coupling, a.T, b.T, primal, dual, NAT * gap, information, int(steps[0]))
 
 
 def solve_batch(joints: ArrayLike, *, tolerance: float = 1e-9, max_iterations: int = 80) -> BrojaBatch:
@@ -126,14 +124,14 @@ def solve_batch(joints: ArrayLike, *, tolerance: float = 1e-9, max_iterations: i
     p: Any = np.asarray(joints, dtype=np.float64)
     if p.shape[1] < p.shape[2]:
         p = p.swapaxes(1, 2)
-    everything = Programme.from_tables(p.sum(axis=2), p.sum(axis=1))
+    everything = Programme.from_tables(p.sum(axis=2).swapaxes(1, 2), p.sum(axis=1).swapaxes(1, 2))
     size = max(1, CHUNK // max(1, p[0].size)) if len(p) else 1
     information, gaps, iterations = np.empty(len(p)), np.empty(len(p)), np.empty(len(p), dtype=np.int64)
     for first in range(0, len(p), size):
         rows = slice(first, first + size)
         problem = everything[rows]
         best, iterations[rows] = minimise(problem, tolerance / NAT, max_iterations)
-        information[rows] = NAT * (primal_value(best.q) + _entropy(problem.p1.sum(axis=1)))
+        information[rows] = NAT * (primal_value(best.q) + _entropy(problem.p1.sum(axis=2)))
         gaps[rows] = NAT * best.gap.clip(min=0.0)
     return BrojaBatch(information, gaps, iterations)
 

@@ -29,12 +29,14 @@ class Batch:
         present: name to bool ``(B,)``, for every modality.
         lengths: name to int ``(B,)``, for sequences that have them.
         target: class codes ``(B,)`` or None.
+        rows: position ``(B,)`` of each row in the training part, in training only.
     """
 
     modalities: Mapping[str, Tensor]
     present: Mapping[str, Tensor]
     lengths: Mapping[str, Tensor] = field(default_factory=dict)
     target: Tensor | None = None
+    rows: Tensor | None = None
 
     def __len__(self) -> int:
         return len(next(iter(self.present.values())))
@@ -44,7 +46,8 @@ class Batch:
             return {name: tensor[rows] for name, tensor in tensors.items()}
 
         target = None if self.target is None else self.target[rows]
-        return Batch(pick(self.modalities), pick(self.present), pick(self.lengths), target)
+        positions = None if self.rows is None else self.rows[rows]
+        return Batch(pick(self.modalities), pick(self.present), pick(self.lengths), target, positions)
 
     def chunks(self, size: int) -> Iterator["Batch"]:
         """Consecutive slices of at most ``size`` rows."""
@@ -134,6 +137,11 @@ class Method(nn.Module, ABC):
     encoders: ByName
     stage_name: str | None = None
 
+    @property
+    def steps_per_batch(self) -> int:
+        """How many optimiser steps each batch gets; methods that alternate between modalities take several."""
+        return 1
+
     @classmethod
     def _parameter_names(cls) -> list[str]:
         return [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
@@ -213,6 +221,12 @@ class Method(nn.Module, ABC):
 
     def after_backward(self, output: Output, batch: Batch, stage: Stage) -> None:
         """Hook for gradient modulation, between the backward pass and the optimiser's step."""
+
+    def after_epoch(self, training: Batch, validation: Batch, stage: Stage) -> None:
+        """Hook after an epoch's steps and before it is scored, in evaluation mode and without gradients.
+
+        For what is read off the training or the validation part as a whole, such as class means of embeddings.
+        """
 
     def after_fit(self, output: Output, batch: Batch) -> None:
         """Hook called once, with the best weights, on the whole validation part in evaluation mode."""

@@ -5,7 +5,7 @@ import logging
 import math
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytorch_lightning as pl
@@ -52,27 +52,30 @@ class History:
 
 
 class Batches:
-    """Shuffled slices of tensors in memory; a new order every epoch from its own generator."""
+    """Shuffled slices of tensors in memory, each ``repeat`` times; a new order every epoch from its own generator."""
 
-    def __init__(self, data: Batch, size: int, generator: torch.Generator) -> None:
-        self.data, self.size, self.generator = data, size, generator
+    def __init__(self, data: Batch, size: int, generator: torch.Generator, repeat: int = 1) -> None:
+        self.data, self.size, self.generator, self.repeat = data, size, generator, repeat
 
     def __len__(self) -> int:
-        return -(-len(self.data) // self.size)
+        return -(-len(self.data) // self.size) * self.repeat
 
     def __iter__(self) -> Iterator[Batch]:
         order = torch.randperm(len(self.data), generator=self.generator)
         device = next(iter(self.data.present.values())).device
         for rows in torch.split(order, self.size):
-            yield self.data[rows.to(device)]
+            batch = replace(self.data[rows.to(device)], rows=rows.to(device))
+            for _ in range(self.repeat):
+                yield batch
 
 
 class StageModule(pl.LightningModule):
     """Adapter between a method's stage and Lightning; selection by a deep copy of the best state."""
 
-    def __init__(self, method: Method, stage: Stage, validation: Batch, settings: Settings) -> None:
+    def __init__(self, method: Method, stage: Stage, training: Batch, validation: Batch, settings: Settings) -> None:
         super().__init__()
-        self.method, self.stage, self.validation, self.settings = method, stage, validation, settings
+        self.method, self.stage, self.settings = method, stage, settings
+        self.training_rows, self.validation = training, validation
         self.best_score, self.best_epoch = (float("inf"), float("inf")), -1
         self.best_state: dict[str, Tensor] = {}
         self.records: list[dict[str, Any]] = []
@@ -118,6 +121,9 @@ class StageModule(pl.LightningModule):
 
     def on_train_epoch_end(self) -> None:
         """Score the validation part, keep the best weights, stop when patience is spent."""
+        self.method.eval()
+        with torch.no_grad():
+            self.method.after_epoch(self.training_rows, self.validation, self.stage)
         output = evaluate(self.method, self.validation, self.settings.batch_size)
         target = self.validation.target
         assert target is not None
@@ -171,7 +177,8 @@ def train(method: Method, training: Batch, validation: Batch, settings: Settings
     history = History()
     generator = torch.Generator().manual_seed(seed)
     for stage in method.stages(settings.max_epochs):
-        module = _run_stage(method, stage, Batches(training, settings.batch_size, generator), validation, settings)
+        batches = Batches(training, settings.batch_size, generator, method.steps_per_batch)
+        module = _run_stage(method, stage, batches, validation, settings)
         if not module.best_state:
             raise RuntimeError(
                 f"stage {stage.name!r} never reached a finite validation loss; lower learning_rate "
@@ -191,7 +198,7 @@ def _run_stage(method: Method, stage: Stage, batches: Batches, validation: Batch
     frozen = [p for name in stage.frozen for p in method.get_submodule(name).parameters()]
     for parameter in frozen:
         parameter.requires_grad_(False)
-    module = StageModule(method, stage, validation, settings)
+    module = StageModule(method, stage, batches.data, validation, settings)
     device = batches.data.present[next(iter(batches.data.present))].device
     callbacks: list[pl.Callback] = [StageProgress(stage)] if settings.progress else []
     with warnings.catch_warnings():
