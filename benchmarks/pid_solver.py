@@ -121,9 +121,7 @@ def table(largest: int, limit: int) -> None:
                     continue
                 base = base or result["seconds"]
                 ratio = "" if method == "ours" else f"{result['seconds'] / base:.0f}"
-                figures = (
-                    f"{result['seconds']:.4f} | {ratio} | {result['memory']:.0f} | {result['error']:.0e}"
-                )
+                figures = f"{result['seconds']:.4f} | {ratio} | {result['memory']:.0f} | {result['error']:.0e}"
                 print(f"{start} {figures} |", flush=True)
 
 
@@ -151,9 +149,7 @@ def main() -> None:
         method, *shape, alpha, limit = sys.argv[2:]
         one(method, tuple(map(int, shape)), float(alpha), int(limit))
         return
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--largest", type=int, default=64, help="largest number of symbols")
     parser.add_argument("--limit", type=int, default=180, help="CPU seconds after which a method is stopped")
     arguments = parser.parse_args()

@@ -137,9 +137,7 @@ def _follow(
         if checked.any():
             gained = best.improve(rows[checked], state[checked].certify(problem[checked]))
             stalled[checked] = np.where(gained, 0, stalled[checked] + 1)
-        unsolved = (
-            sound & (best.gap[rows] > tolerance) & (stalled < PATIENCE) & (steps[rows] < max_iterations)
-        )
+        unsolved = sound & (best.gap[rows] > tolerance) & (stalled < PATIENCE) & (steps[rows] < max_iterations)
         if not unsolved.all():
             problem, state, rows, stalled = (
                 problem[unsolved],

@@ -75,6 +75,7 @@ class Batch:
             present=move(self.present),
             lengths=move(self.lengths),
             target=target,
+            rows=None if self.rows is None else self.rows.to(device),
             extra=move(self.extra),
         )
 
@@ -243,9 +244,6 @@ class Method(nn.Module, ABC):
     def augment(self, batch: Batch) -> Batch:
         """Hook before each training step: may change the batch, for instance hide modalities."""
         return batch
-
-    def after_validation(self, output: Output, batch: Batch) -> None:
-        """Hook after each epoch, with the outputs on the whole validation part in evaluation mode."""
 
     def begin_stage(self, stage: Stage) -> None:
         """Hook before a stage's first epoch; remembers its name for methods whose forward pass differs by stage."""
