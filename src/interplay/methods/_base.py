@@ -75,7 +75,6 @@ class Batch:
             present=move(self.present),
             lengths=move(self.lengths),
             target=target,
-            rows=None if self.rows is None else self.rows.to(device),
             extra=move(self.extra),
         )
 
