@@ -29,16 +29,14 @@ class Batch:
         present: name to bool ``(B,)``, for every modality.
         lengths: name to int ``(B,)``, for sequences that have them.
         target: class codes ``(B,)`` or None.
-        rows: position ``(B,)`` of each row in the training part, in training only.
         extra: further tensors ``(B, ...)`` by name: what a method attached in :meth:`Method.prepare`, ``group`` codes,
-            and cached encodings as ``encoding:<modality>``.
+            cached encodings as ``encoding:<modality>``, and in training ``row``, the position in the training part.
     """
 
     modalities: Mapping[str, Tensor]
     present: Mapping[str, Tensor]
     lengths: Mapping[str, Tensor] = field(default_factory=dict)
     target: Tensor | None = None
-    rows: Tensor | None = None
     extra: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -49,9 +47,7 @@ class Batch:
             return {name: tensor[rows] for name, tensor in tensors.items()}
 
         target = None if self.target is None else self.target[rows]
-        positions = None if self.rows is None else self.rows[rows]
-        extra = pick(self.extra)
-        return Batch(pick(self.modalities), pick(self.present), pick(self.lengths), target, positions, extra)
+        return Batch(pick(self.modalities), pick(self.present), pick(self.lengths), target, pick(self.extra))
 
     def attach(self, **extra: Tensor) -> "Batch":
         """The same rows with further tensors by row."""
@@ -79,7 +75,6 @@ class Batch:
             present=move(self.present),
             lengths=move(self.lengths),
             target=target,
-            rows=None if self.rows is None else self.rows.to(device),
             extra=move(self.extra),
         )
 

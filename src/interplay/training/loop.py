@@ -64,7 +64,7 @@ class Batches:
         order = torch.randperm(len(self.data), generator=self.generator)
         device = next(iter(self.data.present.values())).device
         for rows in torch.split(order, self.size):
-            batch = replace(self.data[rows.to(device)], rows=rows.to(device))
+            batch = self.data[rows.to(device)].attach(row=rows.to(device))
             for _ in range(self.repeat):
                 yield batch
 
