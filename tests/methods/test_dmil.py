@@ -2,13 +2,14 @@ import copy
 from collections.abc import Mapping
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
 from interplay import MultimodalClassifier, MultimodalDataset, methods
 from interplay.data.datasets import make_interactions
-from interplay.methods import Batch, Output, Stage
+from interplay.methods import Batch, Output, Stage, _dmil_diagnostics
 from interplay.methods._composition import PosteriorTowers, assign_folds, composition
 from interplay.methods.dmil import DMIL, hide_modalities
 from interplay.nn import MaskedEncoder, Standardize, build_encoder, consensus
@@ -63,7 +64,7 @@ def test_composition_equals_its_slow_twin_for_two_modalities() -> None:
 def test_composition_of_three_counts_nothing_twice() -> None:
     """Where all together know most, the unnormalised parts sum to what they know."""
     single = torch.rand(100, 3, dtype=torch.float64)
-    together = single.max(-1).values + torch.rand(100, dtype=torch.float64)
+    together = single.amax(-1) + torch.rand(100, dtype=torch.float64)
     shares = composition(single, together)
     # shares = atoms / (sum + 1e-3), so the sum of the atoms follows from the sum of the shares.
     total = shares.sum(-1)
@@ -349,6 +350,48 @@ def test_synergy_that_says_almost_nothing_says_nothing() -> None:
     heard = method._silence(torch.stack([trace, loud]))
     torch.testing.assert_close(heard[0], prior)
     torch.testing.assert_close(heard[1], loud)
+
+
+# --- what it tells
+
+
+def test_history_shows_what_goes_on_inside(data: MultimodalDataset) -> None:
+    model = MultimodalClassifier(DMIL(width=8), max_epochs=7, batch_size=32, width=16, random_state=0).fit(data)
+    record = model.history_.records[-1]
+    for block in ("M:a", "N:b", "U:a", "R"):
+        assert 0 <= record[f"active:{block}"] <= 8
+        assert record[f"kl:{block}"] >= 0
+    assert sum(record[f"usage:{part}"] for part in model.method_.parts) == pytest.approx(1, abs=1e-5)
+    assert 0 <= record["gate_entropy"] <= 2
+    assert 0 <= record["dependence:a"] <= 1
+
+
+def test_gate_entropy_of_an_even_gate_is_two_bits() -> None:
+    method = built(DMIL()).eval()
+    output = method(rows())
+    even = {part: torch.full((40,), 0.25) for part in output.gate}
+    output.gate = even
+    assert _dmil_diagnostics.diagnostics(method, output, rows())["gate_entropy"] == pytest.approx(2)
+
+
+def test_a_collapsed_block_raises_the_alarm() -> None:
+    method = built(DMIL()).eval()
+    with torch.no_grad():
+        method.relevant["b"].linear.weight.zero_()
+    with pytest.warns(UserWarning, match="M:b collapsed to their prior"):
+        method.after_fit(method(rows()), rows())
+
+
+def test_uncertainty_comes_from_the_posteriors(data: MultimodalDataset) -> None:
+    params = {"max_epochs": 7, "batch_size": 32, "width": 16, "random_state": 0}
+    model = MultimodalClassifier(DMIL(), **params).fit(data)
+    table = model.explain(data, n_draws=5)
+    parts = model.method_.parts
+    assert (table[[f"sd:{part}" for part in parts]].to_numpy() > 0).mean() > 0.7
+    pd.testing.assert_frame_equal(model.explain(data, n_draws=5), table)
+    pd.testing.assert_frame_equal(model.explain(data), table.drop(columns=[f"sd:{part}" for part in parts]))
+    points = MultimodalClassifier(DMIL(variational=False), **params).fit(data)
+    assert not points.explain(data, n_draws=2)[[f"sd:{part}" for part in parts]].to_numpy().any()
 
 
 # --- it learns what it should

@@ -125,6 +125,7 @@ class StageModule(pl.LightningModule):
         self.method.eval()
         with torch.no_grad():
             self.method.after_epoch(self.training_rows, self.validation, self.stage)
+            diagnostics = self.method.diagnostics(self.validation)
         output = evaluate(self.method, self.validation, self.settings.batch_size)
         target = self.validation.target
         assert target is not None
@@ -138,6 +139,7 @@ class StageModule(pl.LightningModule):
             "validation_accuracy": accuracy,
         }
         record |= {name: float(torch.stack(values).mean()) for name, values in self._parts.items()}
+        record |= diagnostics
         self.records.append(record)
         if self.stage.plateau is not None:
             self._plateau.step(loss)
