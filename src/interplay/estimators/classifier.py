@@ -49,6 +49,8 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):
         device: ``"auto"`` (the first accelerator, else the CPU) or any torch device.
         random_state: seed; the same seed on the same machine gives the same result.
         progress: show a bar a stage on standard error.
+        checkpoints: folder for a checkpoint after every epoch, or None. Fitting again with the same data, parameters
+            and seed goes on exactly where an interrupted fit stood, at any epoch of any stage.
 
     Attributes:
         classes_: class labels as they were given, sorted.
@@ -83,6 +85,7 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):
         device: str = "auto",
         random_state: int | np.random.RandomState | None = None,
         progress: bool = False,
+        checkpoints: str | None = None,
     ) -> None:
         self.method = method
         self.encoders = encoders
@@ -97,6 +100,7 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):
         self.device = device
         self.random_state = random_state
         self.progress = progress
+        self.checkpoints = checkpoints
 
     def fit(self, X: Data, y: Any = None, *, validation: Data | None = None) -> Self:
         """Train on a data set.
@@ -214,6 +218,7 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):
             weight_decay=self.weight_decay,
             patience=self.patience,
             progress=self.progress,
+            checkpoints=self.checkpoints,
         )
 
     def _validation_split(

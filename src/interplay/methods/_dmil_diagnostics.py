@@ -27,6 +27,7 @@ def diagnostics(method: "DMIL", output: Output, batch: Batch) -> dict[str, float
         ``usage:<part>`` (mean gate weight), ``accuracy:<part>``, and ``dependence:<modality>`` of redundancy and
         unique part (linear kernel alignment in [0, 1]; 0 is uncorrelated).
     """
+    assert batch.target is not None, "diagnostics need targets"
     found: dict[str, float] = {}
     for block, posterior in blocks(output.latents):
         found[f"active:{block}"] = float((posterior[0].var(0) > ACTIVE).sum())
@@ -37,7 +38,7 @@ def diagnostics(method: "DMIL", output: Output, batch: Batch) -> dict[str, float
     found["gate_entropy"] = float(torch.special.entr(gate).sum(-1).mean()) / math.log(2)
     for part, logits in output.components.items():
         found[f"usage:{part}"] = float(output.gate[part].mean())
-        found[f"accuracy:{part}"] = float((logits.argmax(-1) == batch.target).float().mean())
+        found[f"accuracy:{part}"] = float(logits.argmax(-1).eq(batch.target).float().mean())
     if REDUNDANCY in method.parts:
         shared = output.latents["shared"][0]
         for name, own in output.latents["own"].items():

@@ -191,8 +191,12 @@ class DMIL(Method):
         """Attach the composition of each training row."""
         if not self.supervised:
             return training
-        prior = self.log_prior.exp()
-        return training.attach(composition=cross_fitted_composition(self.encoders, prior, training, fit, self.n_folds))
+        shares = training.extra.get("composition")
+        if shares is None:
+            shares = cross_fitted_composition(self.encoders, self.log_prior.exp(), training, fit, self.n_folds)
+        # Of the whole training part, so that a batch's loss is the mean over its rows however it is split.
+        self.synergy_share = float(shares[:, -1].mean().clamp(0.05, 0.95))
+        return training.attach(composition=shares)
 
     def augment(self, batch: Batch) -> Batch:
         """Hide modalities at random."""
