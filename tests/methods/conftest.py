@@ -1,9 +1,15 @@
 """Small labelled data that every method can be trained on."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
+import torch
 
-from interplay import MultimodalDataset
+from interplay import MultimodalDataset, methods
+from interplay.methods import Batch
+from interplay.nn import MaskedEncoder, Standardize, build_encoder
+from interplay.training import to_batch
 
 
 def blobs(n: int = 120, seed: int = 0, gaps: bool = False) -> MultimodalDataset:
@@ -28,3 +34,25 @@ def data() -> MultimodalDataset:
 def gappy() -> MultimodalDataset:
     """Data with real gaps; some rows have nothing."""
     return blobs(seed=1, gaps=True)
+
+
+@pytest.fixture
+def build() -> Callable[..., tuple[methods.Method, Batch]]:
+    """A built method in training mode and the whole data as one batch."""
+
+    def make(method: methods.Method, data: MultimodalDataset) -> tuple[methods.Method, Batch]:
+        torch.manual_seed(0)
+        shapes = {name: x.shape[1:] for name, x in data.modalities.items()}
+        method.build(
+            {
+                name: MaskedEncoder(
+                    Standardize(torch.zeros(s), torch.ones(s)), build_encoder("mlp", s, width=8, dropout=0.0), name
+                )
+                for name, s in shapes.items()
+            },
+            torch.bincount(torch.from_numpy(data.codes)) / len(data),
+        )
+        method.begin_stage(method.stages(4)[0])
+        return method.train(), to_batch(data, data.codes)
+
+    return make

@@ -126,17 +126,18 @@ def test_loss_is_finite_and_every_trained_parameter_moves(method: str, data: Mul
     """A part that never receives a gradient is dead code."""
     model = fit(method, data, max_epochs=2)
     built = model.method_
-    from interplay.training import to_batch
+    from interplay.training import Settings, prepare, to_batch
 
-    batch = to_batch(data, data.codes)
+    batch = prepare(built, to_batch(data, data.codes), Settings(max_epochs=1), seed=0)
     moved: set[str] = set()
     for stage in built.stages(10):
         built.begin_stage(stage)
         built.train()
-        loss = built.loss(built(batch), batch, stage)
-        assert torch.isfinite(loss.total)
-        built.zero_grad()
-        loss.total.backward()
-        moved |= {name for name, p in built.named_parameters() if p.grad is not None and p.grad.abs().sum() > 0}
+        for _ in range(built.steps_per_batch):
+            loss = built.loss(built(batch), batch, stage)
+            assert torch.isfinite(loss.total)
+            built.zero_grad()
+            loss.total.backward()
+            moved |= {name for name, p in built.named_parameters() if p.grad is not None and p.grad.abs().sum() > 0}
     still = {name for name, p in built.named_parameters() if p.requires_grad} - moved
     assert not still, f"no stage trains {sorted(still)}"

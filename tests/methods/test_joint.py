@@ -1,6 +1,8 @@
 import numpy as np
+import pytest
 
 from interplay import MultimodalClassifier, MultimodalDataset, methods
+from interplay.methods import Joint
 
 
 def test_learns_xor_that_no_modality_shows_alone() -> None:
@@ -21,3 +23,22 @@ def test_absent_modality_counts_as_its_training_mean(data) -> None:
     np.testing.assert_allclose(
         model.predict_proba(data.without("a")), model.predict_proba(filled), rtol=1e-4, atol=1e-6
     )
+
+
+@pytest.mark.parametrize("fusion", ["sum", "gated", "film", "lowrank"])
+def test_fusion_heads_form_synergy_except_the_sum(fusion: str) -> None:
+    rng = np.random.default_rng(0)
+    bits = rng.integers(2, size=(2, 400))
+    x = {name: (2.0 * b - 1)[:, None] + 0.1 * rng.normal(size=(400, 2)) for name, b in zip("ab", bits, strict=True)}
+    data = MultimodalDataset(x, bits[0] ^ bits[1])
+    settings = {"max_epochs": 25, "learning_rate": 5e-3, "dropout": 0.0, "width": 16, "random_state": 0}
+    score = MultimodalClassifier(Joint(fusion), **settings).fit(data[:300]).score(data[300:])
+    # A sum of functions can get three of the four cases right, not more.
+    assert score < 0.85 if fusion == "sum" else score > 0.98
+
+
+def test_unknown_fusion_is_refused(data: MultimodalDataset) -> None:
+    with pytest.raises(ValueError, match="fusion must be one of 'concat'"):
+        MultimodalClassifier(Joint("attention")).fit(data)
+    with pytest.raises(ValueError, match="needs hidden >= 1"):
+        MultimodalClassifier(Joint("gated", hidden=0)).fit(data)

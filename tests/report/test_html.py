@@ -36,7 +36,7 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data):
-        self.text += data
+        self.text += data + " "
 
     def all(self, tag):
         return [attrs for name, attrs in self.found if name == tag]
@@ -85,8 +85,8 @@ def test_readable_without_seeing(page):
 
 def test_the_numbers_are_there(page):
     words = " ".join(page.text.split())
-    assert "redundancy1.250 1.000 to 1.500 0.010 yes" in words
-    assert "synergy0.125 0.000 to 0.200 0.300 no" in words
+    assert "redundancy 1.250 1.000 to 1.500 0.010 yes" in words
+    assert "synergy 0.125 0.000 to 0.200 0.300 no" in words
     assert "0.895 ± 0.007" in words  # mean and standard deviation of 0.90 and 0.89
     assert "tell 2.12 bits about the target: 1.25 in each of them, 0.50 only in left, 0.25 only in right" in words
     assert "Not distinguishable from none: what is only in right and only in both together." in words

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from interplay.cli.common import AsJson, Modalities, Seed, Target, claim_file, console, listed, load_data, print_json
+from interplay.cli.common import AsJson, Modalities, Seed, Target, claim_file, listed, load_data, print_json
 
 
 def measure(
@@ -42,7 +42,7 @@ def measure(
     if json:
         print_json(found.to_dict())
     else:
-        console().print(str(found), markup=False)
+        typer.echo(str(found))
 
 
 def draw(measurement: Any, path: Path) -> None:

@@ -5,8 +5,8 @@ from scipy.linalg.lapack import dpotrf, dpotrs
 
 from interplay.information._certificate import Array, Programme, divide, pairwise
 
-# Regularisation relative to the marginals and to the diagonal: just enough that rounding rarely makes a factor
-# fail; conjugate gradients on the matrix without it remove its trace.
+# Regularisation relative to the marginals and to the diagonal, just enough that rounding rarely makes a
+# factor fail; conjugate gradients on the matrix without it remove its trace.
 RIDGE = 1e-14
 ROUNDING = 1e-15
 MAX_CONJUGATE_STEPS = 20
@@ -102,7 +102,7 @@ def _inner(x: Array, y: Array) -> Array:
 
 
 def _complete(block: Array, diagonal: Array, marginal: Array) -> None:
-    """Add ``diagonal`` (B, k, K) to ``block`` (B, K, k, k); an entry without mass gets a row of the identity."""
+    """Add ``diagonal`` (B, k, K) to ``block`` (B, K, k, k); entries without mass get rows of the identity."""
     view = np.einsum("bkyy->byk", block)
     view += diagonal + RIDGE * marginal
     view *= 1.0 + ROUNDING

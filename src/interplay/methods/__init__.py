@@ -4,20 +4,46 @@ import inspect
 from typing import Any
 
 from interplay.methods._base import Batch, Loss, Method, Output, Stage
+from interplay.methods.agm import AGM
 from interplay.methods.dmil import DMIL
 from interplay.methods.ensemble import Ensemble
+from interplay.methods.gated_mixture import GatedMixture
+from interplay.methods.gblending import GBlending
+from interplay.methods.i2m2 import I2M2
 from interplay.methods.joint import Joint
+from interplay.methods.mcr import MCR
+from interplay.methods.mla import MLA
+from interplay.methods.mmpareto import MMPareto
+from interplay.methods.naivebayes import NaiveBayes
+from interplay.methods.ogm import OGM
+from interplay.methods.opm import OPM
+from interplay.methods.pmr import PMR
+from interplay.methods.qmf import QMF
+from interplay.methods.tcmax import TCMax
 from interplay.methods.unimodal import Unimodal
 
 __all__ = [
-    "DMIL",
+    "AGM",
     "Batch",
+    "DMIL",
     "Ensemble",
+    "GatedMixture",
+    "GBlending",
+    "I2M2",
     "Joint",
     "Loss",
+    "MCR",
+    "MLA",
+    "MMPareto",
     "Method",
+    "NaiveBayes",
+    "OGM",
+    "OPM",
     "Output",
+    "PMR",
+    "QMF",
     "Stage",
+    "TCMax",
     "Unimodal",
     "make",
     "names",

@@ -1,51 +1,61 @@
-"""Joint learning: one head on the concatenated embeddings."""
+"""Joint learning: one head on the embeddings of all modalities."""
 
 from collections.abc import Mapping
-from itertools import pairwise
 
-import torch
-from torch import nn
+from torch import Tensor
 
 from interplay.methods._base import Batch, Loss, Method, Output, Stage, any_present, cross_entropy
+from interplay.nn.fusion import HEADS
 
 
 class Joint(Method):
-    r"""Concatenate the embeddings and classify them with one head.
+    r"""Fuse the embeddings and classify them with one head.
 
-    .. math:: \text{logits} = h([z_1; \dots; z_M]), \qquad L = \mathrm{CE}(\text{logits}, y)
+    .. math:: \text{logits} = h(z_1, \dots, z_M), \qquad L = \mathrm{CE}(\text{logits}, y)
 
-    with :math:`h` a perceptron of one hidden layer. (A linear :math:`h`, ``hidden=0``, is what much of the literature
-    calls joint learning; it is a sum of one function a modality and so cannot form synergy: XOR stays at chance.)
+    with :math:`h` by default a perceptron of one hidden layer on the concatenation. (A linear :math:`h`, ``hidden=0``
+    or ``fusion="sum"``, is what much of the literature calls joint learning; it is a sum of one function a modality and
+    so cannot form synergy: XOR stays at chance.)
 
     A modality that is absent is replaced by the training mean of its features before its encoder (mean filling); rows
     with nothing present get the class prior. It sees every kind of interaction, but the faster modality can keep the
     slower one from being learned.
 
     Args:
-        hidden: width of the head's hidden layer; 0 for a linear head.
-        dropout: dropout before each linear layer of the head.
+        fusion: ``"concat"``, ``"sum"``, ``"gated"`` (the others gate each modality), ``"film"`` (the others scale and
+            shift each modality) or ``"lowrank"`` (product of linear maps).
+        hidden: width of the head's hidden layer; 0, with ``"concat"`` only, for a linear head.
+        dropout: dropout inside the head.
     """
 
     min_modalities = 1
 
-    def __init__(self, hidden: int = 64, dropout: float = 0.0) -> None:
+    def __init__(self, fusion: str = "concat", hidden: int = 64, dropout: float = 0.0) -> None:
         super().__init__()
+        self.fusion = fusion
         self.hidden = hidden
         self.dropout = dropout
 
+    def check(self, names: tuple[str, ...], task: str) -> None:
+        """As the base, and the head must exist."""
+        super().check(names, task)
+        if self.fusion not in HEADS:
+            raise ValueError(f"fusion must be one of {', '.join(map(repr, HEADS))}, found {self.fusion!r}")
+        if self.hidden < 1 and self.fusion != "concat":
+            raise ValueError(f"fusion {self.fusion!r} needs hidden >= 1, found {self.hidden}")
+
     def build_parts(self, widths: Mapping[str, int], n_classes: int) -> None:
         """Create the head."""
-        width = sum(widths.values())
-        sizes = [width, self.hidden, n_classes] if self.hidden else [width, n_classes]
-        layers: list[nn.Module] = []
-        for before, after in pairwise(sizes):
-            layers += [nn.GELU(), nn.Dropout(self.dropout), nn.Linear(before, after)]
-        self.head = nn.Sequential(*layers)
+        self.head = HEADS[self.fusion](list(widths.values()), n_classes, self.hidden, self.dropout)
 
     def forward(self, batch: Batch) -> Output:
         """Fused logits."""
-        logits = self.head(torch.cat(list(self.encode(batch).values()), -1))
-        return Output(self.with_prior(logits, any_present(batch)))
+        return self.fuse(self.encode(batch), batch)
+
+    def fuse(self, z: Mapping[str, Tensor], batch: Batch) -> Output:
+        """Output from embeddings by modality."""
+        logits = self.with_prior(self.head(list(z.values())), any_present(batch))
+        return Output(logits, latents={"z": z})
 
     def loss(self, output: Output, batch: Batch, stage: Stage) -> Loss:
         """Cross-entropy of the fused logits."""

@@ -3,7 +3,17 @@
 import torch
 from torch import Tensor
 
-__all__ = ["gaussian_kl"]
+from interplay.nn._tcmax import AdditiveStatistics, tcmax_additive, tcmax_estimate, tcmax_posterior
+from interplay.nn._tcmax_joint import tcmax
+
+__all__ = [
+    "AdditiveStatistics",
+    "gaussian_kl",
+    "tcmax",
+    "tcmax_additive",
+    "tcmax_estimate",
+    "tcmax_posterior",
+]
 
 
 def gaussian_kl(q: tuple[Tensor, Tensor], p: tuple[Tensor, Tensor] | None = None, reduction: str = "mean") -> Tensor:

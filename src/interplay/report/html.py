@@ -7,6 +7,7 @@ import io
 import re
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,7 +96,7 @@ def _figures(results: Results) -> dict[str, Any]:
     for i, (method, records) in enumerate(results.histories.items()):
         if records:
             label = f"Training and validation loss and validation accuracy of {method} by epoch."
-            found["history"][method] = svg(lambda shown=records: plot.history(shown), label, f"history{i}")
+            found["history"][method] = svg(partial(plot.history, records), label, f"history{i}")
     return found
 
 
@@ -150,7 +151,7 @@ def _quality_rows(results: Results) -> list[dict[str, Any]]:
     table = table[table["condition"] == COMPLETE]
     metrics = ["accuracy", "macro_f1", "nll", "ece", "low", "high"]
     mean = table.groupby("method", sort=False)[metrics].mean().astype(object)
-    rows: list[dict[str, Any]] = mean.where(mean.notna(), None).reset_index().to_dict(orient="records")
+    rows: list[dict[str, Any]] = mean.where(mean.notna(), None).reset_index().to_dict(orient="records")  # type: ignore[assignment]
     return rows
 
 

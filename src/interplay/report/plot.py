@@ -77,8 +77,8 @@ def missing_bars(scores: pd.DataFrame, *, ax: "Axes | None" = None) -> "Axes":
     table = scores.reset_index() if "condition" not in scores else scores
     if "method" not in table:
         table = table.assign(method="model")
-    cells = {"index": "condition", "columns": "method", "values": "accuracy"}
-    mean, sd = (table.pivot_table(**cells, aggfunc=how, dropna=False) for how in ("mean", "std"))  # type: ignore[call-overload]
+    cells: dict[str, Any] = {"index": "condition", "columns": "method", "values": "accuracy"}
+    mean, sd = (table.pivot_table(**cells, aggfunc=how, dropna=False) for how in ("mean", "std"))
     conditions = [name for name in table["condition"].unique() if name != CHANCE]
     methods = list(table["method"].unique())
     axes = _axes(ax, (1.6 + 0.42 * len(conditions) * (len(methods) + 1), 3.4))
@@ -93,7 +93,7 @@ def missing_bars(scores: pd.DataFrame, *, ax: "Axes | None" = None) -> "Axes":
             text = f"{value:.2f}".removeprefix("0")
             axes.annotate(text, (x, top), (0, 2), textcoords="offset points", ha="center", fontsize=7)
     if CHANCE in mean.index:
-        chance = float(mean.loc[CHANCE].mean())
+        chance = float(np.mean(mean.loc[CHANCE]))
         axes.axhline(chance, linestyle="--", color="black", linewidth=1, label="chance")
     axes.set_xticks(range(len(conditions)), [_plain(name) for name in conditions])
     axes.set_ylim(0, 1.08)
@@ -119,7 +119,7 @@ def contributions(explanations: pd.DataFrame, *, ax: "Axes | None" = None, max_r
     Raises:
         ValueError: the method that made the explanations has no parts.
     """
-    parts = [c for c in explanations if c in ("redundancy", "synergy") or str(c).startswith("unique:")]
+    parts = [c for c in map(str, explanations) if c in ("redundancy", "synergy") or c.startswith("unique:")]
     if not parts:
         raise ValueError(
             f"contributions: expected columns redundancy, unique:<modality>, synergy, found {list(explanations)}; "
@@ -131,8 +131,8 @@ def contributions(explanations: pd.DataFrame, *, ax: "Axes | None" = None, max_r
     for i, part in enumerate(parts):
         value = rows[part].fillna(0).to_numpy(float)
         start = np.where(value >= 0, ends[1], ends[-1])
-        style = {"color": _colour(part, parts), "hatch": HATCHES[i % len(HATCHES)], "edgecolor": "white"}
-        axes.barh(np.arange(len(rows)), value, 0.66, left=start, label=_plain(part), **style)
+        style: dict[str, Any] = {"color": _colour(part, parts), "hatch": HATCHES[i % len(HATCHES)]}
+        axes.barh(np.arange(len(rows)), value, 0.66, left=start, edgecolor="white", label=_plain(part), **style)
         ends[1] += value.clip(min=0)
         ends[-1] += value.clip(max=0)
     labels = [
@@ -161,10 +161,9 @@ def history(records: Any, *, ax: "Axes | None" = None) -> "Axes":
     right = axes.twinx()
     lines: list[Any] = []
     starts = np.flatnonzero(table["stage"].ne(table["stage"].shift()))
-    for start, part in zip(
-        starts, (table[a:b] for a, b in zip(starts, [*starts[1:], len(table)], strict=True)), strict=True
-    ):
-        epoch = np.arange(start, start + len(part)) + 1
+    for start, end in zip(starts, [*starts[1:], len(table)], strict=True):
+        part = table[start:end]
+        epoch = np.arange(start, end) + 1
         lines = [
             *axes.plot(epoch, part["loss"], color=ORANGE, label="training loss"),
             *axes.plot(epoch, part["validation_loss"], "--", color=VERMILLION, label="validation loss"),
@@ -172,7 +171,7 @@ def history(records: Any, *, ax: "Axes | None" = None) -> "Axes":
         ]
         if len(starts) > 1:
             axes.axvline(start + 0.5, color=GREY, linewidth=0.8)
-            at = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
+            at: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
             name = _plain(part["stage"].iloc[0])
             axes.annotate(name, (start + 0.5, 1), (3, -3), rotation=90, va="top", fontsize=7, **at)
     axes.set_xlim(0.5, len(table) + 0.5)

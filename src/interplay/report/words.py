@@ -16,7 +16,7 @@ def overview(results: Results) -> list[str]:
         others = [f"{name} {value:.1%}" for name, value in table[COMPLETE].items() if value < table[COMPLETE].max()]
         if others:
             sentences.append(f"The others: {', '.join(others)}.")
-        missing = [c for c in table if c not in (COMPLETE, CHANCE)]
+        missing = [c for c in map(str, table) if c not in (COMPLETE, CHANCE)]
         sentences += [f"{c[0].upper()}{c[1:]}, {_best(table[c])}." for c in missing]
         if CHANCE in table:
             sentences.append(f"Always naming the most frequent class would give {table[CHANCE].mean():.1%}.")

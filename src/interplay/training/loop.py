@@ -5,7 +5,7 @@ import logging
 import math
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytorch_lightning as pl
@@ -52,27 +52,30 @@ class History:
 
 
 class Batches:
-    """Shuffled slices of tensors in memory; a new order every epoch from its own generator."""
+    """Shuffled slices of tensors in memory, each ``repeat`` times; a new order every epoch from its own generator."""
 
-    def __init__(self, data: Batch, size: int, generator: torch.Generator) -> None:
-        self.data, self.size, self.generator = data, size, generator
+    def __init__(self, data: Batch, size: int, generator: torch.Generator, repeat: int = 1) -> None:
+        self.data, self.size, self.generator, self.repeat = data, size, generator, repeat
 
     def __len__(self) -> int:
-        return -(-len(self.data) // self.size)
+        return -(-len(self.data) // self.size) * self.repeat
 
     def __iter__(self) -> Iterator[Batch]:
         order = torch.randperm(len(self.data), generator=self.generator)
         device = next(iter(self.data.present.values())).device
         for rows in torch.split(order, self.size):
-            yield self.data[rows.to(device)]
+            batch = self.data[rows.to(device)].attach(row=rows.to(device))
+            for _ in range(self.repeat):
+                yield batch
 
 
 class StageModule(pl.LightningModule):
     """Adapter between a method's stage and Lightning; selection by a deep copy of the best state."""
 
-    def __init__(self, method: Method, stage: Stage, validation: Batch, settings: Settings) -> None:
+    def __init__(self, method: Method, stage: Stage, training: Batch, validation: Batch, settings: Settings) -> None:
         super().__init__()
-        self.method, self.stage, self.validation, self.settings = method, stage, validation, settings
+        self.method, self.stage, self.settings = method, stage, settings
+        self.training_rows, self.validation = training, validation
         self.best_score, self.best_epoch = (float("inf"), float("inf")), -1
         self.best_state: dict[str, Tensor] = {}
         self.records: list[dict[str, Any]] = []
@@ -87,7 +90,7 @@ class StageModule(pl.LightningModule):
         if self.stage.optimizer == "sgd":
             optimizer: torch.optim.Optimizer = torch.optim.SGD(weights, rate, momentum=0.9, weight_decay=1e-4)
         else:
-            optimizer = torch.optim.AdamW(weights, rate, weight_decay=self.settings.weight_decay)
+            optimizer = torch.optim.AdamW(weights, rate, weight_decay=self.settings.weight_decay, fused=True)
         if self.stage.plateau is not None:
             factor, patience = self.stage.plateau
             self._plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=factor, patience=patience)
@@ -102,6 +105,7 @@ class StageModule(pl.LightningModule):
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
         """Loss of one batch."""
+        batch = self.method.augment(batch)
         output = self.method(batch)
         loss = self.method.loss(output, batch, self.stage)
         self._output = (output, batch)
@@ -118,6 +122,9 @@ class StageModule(pl.LightningModule):
 
     def on_train_epoch_end(self) -> None:
         """Score the validation part, keep the best weights, stop when patience is spent."""
+        self.method.eval()
+        with torch.no_grad():
+            self.method.after_epoch(self.training_rows, self.validation, self.stage)
         output = evaluate(self.method, self.validation, self.settings.batch_size)
         target = self.validation.target
         assert target is not None
@@ -138,7 +145,7 @@ class StageModule(pl.LightningModule):
         if math.isfinite(loss) and score < self.best_score:
             self.best_score, self.best_epoch = score, self.current_epoch
             self.best_state = copy.deepcopy(self.method.state_dict())
-        elif self.current_epoch - self.best_epoch >= self.settings.patience:
+        elif self.current_epoch - self.best_epoch >= (self.stage.patience or self.settings.patience):
             self.trainer.should_stop = True
 
 
@@ -170,8 +177,9 @@ def train(method: Method, training: Batch, validation: Batch, settings: Settings
     """
     history = History()
     generator = torch.Generator().manual_seed(seed)
+    training = prepare(method, training, settings, seed)
     for stage in method.stages(settings.max_epochs):
-        module = _run_stage(method, stage, Batches(training, settings.batch_size, generator), validation, settings)
+        module = _run_stage(method, stage, training, validation, settings, generator)
         if not module.best_state:
             raise RuntimeError(
                 f"stage {stage.name!r} never reached a finite validation loss; lower learning_rate "
@@ -185,13 +193,28 @@ def train(method: Method, training: Batch, validation: Batch, settings: Settings
     return history
 
 
-def _run_stage(method: Method, stage: Stage, batches: Batches, validation: Batch, settings: Settings) -> StageModule:
+def prepare(method: Method, training: Batch, settings: Settings, seed: int) -> Batch:
+    """Training rows with what the method attaches to them before its first stage."""
+    quiet = replace(settings, progress=False)
+
+    def fit(other: Method, rows: Batch, held_out: Batch) -> None:
+        train(other, rows, held_out, quiet, seed)
+
+    return method.prepare(training, fit)
+
+
+def _run_stage(
+    method: Method, stage: Stage, training: Batch, validation: Batch, settings: Settings, generator: torch.Generator
+) -> StageModule:
     method.begin_stage(stage)
+    if "encoders" in stage.frozen:
+        training, validation = method.cache_encodings(training), method.cache_encodings(validation)
+    batches = Batches(training, settings.batch_size, generator, method.steps_per_batch)
     method.train()
     frozen = [p for name in stage.frozen for p in method.get_submodule(name).parameters()]
     for parameter in frozen:
         parameter.requires_grad_(False)
-    module = StageModule(method, stage, validation, settings)
+    module = StageModule(method, stage, batches.data, validation, settings)
     device = batches.data.present[next(iter(batches.data.present))].device
     callbacks: list[pl.Callback] = [StageProgress(stage)] if settings.progress else []
     with warnings.catch_warnings():

@@ -1,0 +1,84 @@
+"""Bases of the methods that look at fused and single-modality logits together."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from interplay.methods._base import Batch, Loss, Method, Output, Stage, any_present, cross_entropy
+from interplay.methods.joint import Joint
+from interplay.nn import ByName
+
+
+def linear_heads(widths: Mapping[str, int], n_classes: int) -> ByName:
+    """One linear head a modality."""
+    return ByName({name: nn.Sequential(nn.GELU(), nn.Linear(width, n_classes)) for name, width in widths.items()})
+
+
+class LinearFusion(Method):
+    """Logits are the sum over the present modalities of one linear head each: a linear head on the concatenation.
+
+    A base, not a method. Each modality's summand stands for its own prediction, as in the published methods.
+    """
+
+    def build_parts(self, widths: Mapping[str, int], n_classes: int) -> None:
+        """Create the heads."""
+        self.heads = linear_heads(widths, n_classes)
+
+    def forward(self, batch: Batch) -> Output:
+        """Summed logits."""
+        z = self.encode(batch)
+        own = {name: self.heads[name](x) for name, x in z.items()}
+        logits = self.combine({name: f * batch.present[name][:, None] for name, f in own.items()})
+        unimodal = {name: self.with_prior(f, batch.present[name]) for name, f in own.items()}
+        return Output(self.with_prior(logits, any_present(batch)), unimodal, latents={"z": z})
+
+    def combine(self, logits: Mapping[str, Tensor]) -> Tensor:
+        """Fused logits from those of the modalities, which are zero where absent."""
+        return torch.stack(list(logits.values())).sum(0)
+
+    def loss(self, output: Output, batch: Batch, stage: Stage) -> Loss:
+        """Cross-entropy of the fused logits."""
+        total = cross_entropy(output.logits, batch.target)
+        return Loss(total, {"fused": total})
+
+
+class MultiHead(Joint):
+    """A joint head and one linear head a modality on the same embeddings; a base, not a method."""
+
+    def build_parts(self, widths: Mapping[str, int], n_classes: int) -> None:
+        """Create the heads."""
+        super().build_parts(widths, n_classes)
+        self.heads = linear_heads(widths, n_classes)
+
+    def fuse(self, z: Mapping[str, Tensor], batch: Batch) -> Output:
+        """Output of the joint head, with that of each modality."""
+        output = super().fuse(z, batch)
+        output.unimodal = {name: self.with_prior(self.heads[name](x), batch.present[name]) for name, x in z.items()}
+        return output
+
+    def loss(self, output: Output, batch: Batch, stage: Stage) -> Loss:
+        """Sum of the cross-entropies of all heads."""
+        parts = {"fused": cross_entropy(output.logits, batch.target)} | unimodal_losses(output, batch)
+        return Loss(torch.stack(list(parts.values())).sum(), parts)
+
+
+def unimodal_losses(output: Output, batch: Batch) -> dict[str, Tensor]:
+    """Cross-entropy by modality over the rows that have it."""
+    return {name: cross_entropy(f, batch.target, batch.present[name]) for name, f in output.unimodal.items()}
+
+
+@torch.no_grad()
+def scores(output: Output, batch: Batch) -> Tensor:
+    """``(M,)``: mean probability that each modality gives the true class, over the rows that have it."""
+    assert batch.target is not None
+    found = []
+    for name, logits in output.unimodal.items():
+        p = logits.softmax(-1).gather(1, batch.target[:, None])[:, 0]
+        found.append((p * batch.present[name]).sum() / batch.present[name].sum().clamp(min=1))
+    return torch.stack(found).clamp(min=1e-8)
+
+
+def mean_of_others(values: Tensor) -> Tensor:
+    """``(M,)``: for each modality the mean over the other modalities."""
+    return (values.sum() - values) / max(1, len(values) - 1)

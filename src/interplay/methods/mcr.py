@@ -1,0 +1,116 @@
+"""MCR: multimodal competition regulariser."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from interplay.methods._base import Batch, Loss, Output, Stage
+from interplay.methods._fusion import MultiHead
+from interplay.nn import ByName
+
+STRATEGIES = ("greedy", "independent", "collaborative")
+
+
+class MCR(MultiHead):
+    r"""Reward each encoder for how much the prediction changes when its modality is exchanged between samples.
+
+    So none is ignored; a contrastive loss aligns the modalities of the same class.
+
+    .. math:: L = \mathrm{CE}(f) + a \sum_m \mathrm{CE}(f_m) - \ell \sum_m J_m + c\, L_\text{contrast}, \qquad
+              J_m = \mathrm{JS}\big(p(f) \,\|\, p(f \text{ with } z_m \text{ permuted})\big)
+
+    The game: ``"greedy"``, each encoder raises its own :math:`J_m` and lowers the others'; ``"independent"``, only the
+    former; ``"collaborative"``, all encoders raise all :math:`J_m`. The contrast is InfoNCE between projected
+    embeddings of two modalities with the samples of the same class as positives. The conditional-entropy bottleneck of
+    the paper is left out, as in its public code.
+
+    Args:
+        strategy: the game.
+        regularisation: :math:`\ell`.
+        unimodal: :math:`a`.
+        contrast: :math:`c`.
+        temperature: of the contrast.
+        permutations: permutations of a modality a step (published: up to 32).
+
+    Reference:
+        Kontras et al., Balancing Multimodal Training Through Game-Theoretic Regularization, NeurIPS 2025.
+    """
+
+    def __init__(
+        self,
+        strategy: str = "greedy",
+        regularisation: float = 0.01,
+        unimodal: float = 0.01,
+        contrast: float = 1.0,
+        temperature: float = 0.5,
+        permutations: int = 4,
+        hidden: int = 64,
+    ) -> None:
+        super().__init__(hidden=hidden)
+        self.strategy = strategy
+        self.regularisation = regularisation
+        self.unimodal = unimodal
+        self.contrast = contrast
+        self.temperature = temperature
+        self.permutations = permutations
+
+    def check(self, names: tuple[str, ...], task: str) -> None:
+        """As the base, and the strategy must be known."""
+        super().check(names, task)
+        if self.strategy not in STRATEGIES:
+            raise ValueError(f"MCR: strategy must be one of {', '.join(STRATEGIES)}, found {self.strategy!r}")
+
+    def build_parts(self, widths: Mapping[str, int], n_classes: int) -> None:
+        """Create the heads and the projections of the contrast."""
+        super().build_parts(widths, n_classes)
+        self.projections = ByName({m: nn.Sequential(nn.GELU(), nn.Linear(w, self.hidden)) for m, w in widths.items()})
+
+    def loss(self, output: Output, batch: Batch, stage: Stage) -> Loss:
+        """Cross-entropies, the game and the contrast."""
+        heads = super().loss(output, batch, stage).parts
+        z = output.latents["z"]
+        game = torch.stack([self.gain(z, name) for name in z]).sum()
+        contrast = self._contrast(z, batch)
+        own = torch.stack([x for name, x in heads.items() if name != "fused"]).sum()
+        total = heads["fused"] + self.unimodal * own - self.regularisation * game + self.contrast * contrast
+        return Loss(total, heads | {"game": game, "contrast": contrast})
+
+    def gain(self, z: Mapping[str, Tensor], name: str) -> Tensor:
+        """Jensen-Shannon divergence (nats) by permuting ``name``, with the gradients that the game gives."""
+        if self.strategy == "collaborative":
+            return self._divergence(z, name)
+        raised = self._divergence({m: x if m == name else x.detach() for m, x in z.items()}, name)
+        if self.strategy == "independent":
+            return raised
+        lowered = self._divergence({m: x.detach() if m == name else x for m, x in z.items()}, name)
+        return raised - lowered
+
+    def _divergence(self, z: Mapping[str, Tensor], name: str) -> Tensor:
+        log_p = self.head(list(z.values())).log_softmax(-1)
+        values = []
+        for _ in range(self.permutations):
+            order = torch.randperm(len(log_p), device=log_p.device)
+            log_q = self.head([x[order] if m == name else x for m, x in z.items()]).log_softmax(-1)
+            middle = torch.logaddexp(log_p, log_q) - torch.log(log_p.new_tensor(2.0))
+            terms = log_p.exp() * (log_p - middle) + log_q.exp() * (log_q - middle)
+            values.append(terms.sum(-1).mean() / 2)
+        return torch.stack(values).mean()
+
+    def _contrast(self, z: Mapping[str, Tensor], batch: Batch) -> Tensor:
+        assert batch.target is not None
+        unit = {name: nn.functional.normalize(self.projections[name](x), dim=-1) for name, x in z.items()}
+        same = batch.target[:, None] == batch.target
+        values = []
+        for a in unit:
+            for b in unit:
+                if a == b:
+                    continue
+                rows, columns = batch.present[a], batch.present[b]
+                positive = same & rows[:, None] & columns
+                similarity = (unit[a] @ unit[b].T / self.temperature).masked_fill(~columns, -1e9)
+                log_p = similarity.log_softmax(-1)
+                each = -(log_p * positive).sum(-1) / positive.sum(-1).clamp(min=1)
+                has = positive.any(-1)
+                values.append((each * has).sum() / has.sum().clamp(min=1))
+        return torch.stack(values).mean()

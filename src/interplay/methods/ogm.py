@@ -1,0 +1,46 @@
+"""OGM-GE: on-the-fly gradient modulation with generalisation enhancement."""
+
+import torch
+
+from interplay.methods._base import Batch, Output, Stage
+from interplay.methods._fusion import LinearFusion, mean_of_others, scores
+
+
+class OGM(LinearFusion):
+    r"""Slow the encoder of whichever modality is ahead, and add noise of the gradient's own size.
+
+    With :math:`s_m` the mean probability that modality :math:`m` gives the true class and :math:`r_m = s_m /
+    \mathrm{mean}_{n \ne m} s_n`, encoder gradients become
+
+    .. math:: g \leftarrow k_m\, g + \varepsilon, \quad
+              k_m = \begin{cases} 1 - \tanh(\alpha r_m) & r_m > 1 \\ 1 & \text{else} \end{cases}, \quad
+              \varepsilon \sim N(0, \mathrm{sd}(g)^2)
+
+    for weights of two and more dimensions. Any number of modalities (published: two); the loss is the cross-entropy of
+    the summed logits. An adaptive optimiser divides a constant factor out again, so under AdamW the modulation acts
+    through its changes over time only; it was published for plain SGD.
+
+    Args:
+        alpha: strength of the modulation.
+        enhance: add the noise.
+
+    Reference:
+        Peng et al., Balanced Multimodal Learning via On-the-fly Gradient Modulation, CVPR 2022.
+    """
+
+    def __init__(self, alpha: float = 0.8, enhance: bool = True) -> None:
+        super().__init__()
+        self.alpha = alpha
+        self.enhance = enhance
+
+    def after_backward(self, output: Output, batch: Batch, stage: Stage) -> None:
+        """Scale the encoders' gradients."""
+        s = scores(output, batch)
+        ratio = s / mean_of_others(s)
+        factors = torch.where(ratio > 1, 1 - torch.tanh(self.alpha * ratio), 1.0)
+        for factor, (_, encoder) in zip(factors, self.encoders.items(), strict=True):
+            for p in encoder.parameters():
+                if p.grad is None or p.ndim < 2:
+                    continue
+                noise = torch.randn_like(p.grad) * p.grad.std() if self.enhance else 0.0
+                p.grad = factor * p.grad + noise
