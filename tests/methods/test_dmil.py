@@ -9,6 +9,7 @@ from torch.nn.functional import cross_entropy
 
 from interplay import MultimodalClassifier, MultimodalDataset, methods
 from interplay.data.datasets import make_interactions
+from interplay.information import entropy, mutual_information
 from interplay.methods import Batch, Output, Stage, _dmil_diagnostics
 from interplay.methods._composition import PosteriorTowers, assign_folds, composition
 from interplay.methods.dmil import DMIL, hide_modalities
@@ -406,3 +407,31 @@ def test_xor_is_synergy() -> None:
     assert table["gate:synergy"].mean() > 0.9
     alone = model.explain(test.without("a"))
     assert (alone["prediction"] == test.target).mean() < 0.65
+
+
+# --- theory
+
+
+@pytest.mark.parametrize("shares", [(0.25,) * 4, (0.5, 0.25, 0.25, 0.0), (0.0, 0.5, 0.0, 0.5)])
+@pytest.mark.parametrize("visible", [True, False])
+def test_theorem_1_on_known_composition(shares: tuple[float, ...], visible: bool) -> None:
+    """I(Z;Y) >= E_c I(Z;Y|c) - H(C|Z) + I(Y;C), and the gap is H(C|Z,Y): zero where kinds are visible."""
+    n_classes, kinds = 3, ("redundancy", "unique:a", "unique:b", "synergy")
+
+    def enumerate_kind(kind: str) -> np.ndarray:
+        made = make_interactions({kind: 1.0}, n_classes=n_classes, n_samples=1, type_visible=False, random_state=0)
+        return made.joint.reshape(-1, n_classes)
+
+    each = [enumerate_kind(kind) for kind in kinds]
+    joint = np.zeros((4, *((4,) if visible else ()), *each[0].shape))  # C, (kind as seen in Z), Z, Y
+    for k, (share, table) in enumerate(zip(shares, each, strict=True)):
+        joint[(k, k) if visible else k] = share * table
+    joint = joint.reshape(4, -1, n_classes)
+    without_kind = joint.sum(0)
+    h_kind = entropy(joint.sum(2)) - entropy(joint.sum((0, 2)))
+    bound = sum(s * mutual_information(t) for s, t in zip(shares, each, strict=True)) - h_kind
+    bound += mutual_information(joint.sum(1))
+    gap = entropy(joint) - entropy(without_kind)
+    assert mutual_information(without_kind) - bound == pytest.approx(gap, abs=1e-9)
+    assert gap >= -1e-9
+    assert (gap < 1e-9) == visible
