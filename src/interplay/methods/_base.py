@@ -244,9 +244,6 @@ class Method(nn.Module, ABC):
         """Hook before each training step: may change the batch, for instance hide modalities."""
         return batch
 
-    def after_validation(self, output: Output, batch: Batch) -> None:
-        """Hook after each epoch, with the outputs on the whole validation part in evaluation mode."""
-
     def begin_stage(self, stage: Stage) -> None:
         """Hook before a stage's first epoch; remembers its name for methods whose forward pass differs by stage."""
         self.stage_name = stage.name

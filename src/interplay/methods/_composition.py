@@ -73,10 +73,12 @@ class PosteriorTowers(UnimodalHeads):
         """One stage that ends soon: only the best epoch of each classifier counts."""
         return [Stage("fit", max_epochs, select="loss", patience=6)]
 
-    def after_validation(self, output: Output, batch: Batch) -> None:
+    def after_epoch(self, training: Batch, validation: Batch, stage: Stage) -> None:
         """Keep each classifier's posteriors of the epoch where its own validation loss is lowest."""
-        for name, logits in {"": output.logits, **output.unimodal}.items():
-            score = float(cross_entropy(logits, batch.target))
+        outputs = [self(chunk) for chunk in validation.chunks(1024)]
+        for name in (*self.encoders, ""):
+            logits = torch.cat([output.unimodal[name] if name else output.logits for output in outputs])
+            score = float(cross_entropy(logits, validation.target))
             if name not in self.best or score < self.best[name][0]:
                 self.best[name] = score, logits.log_softmax(-1)
 

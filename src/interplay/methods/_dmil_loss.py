@@ -58,8 +58,9 @@ def _supervision(method: "DMIL", output: Output, batch: Batch, w: Weights) -> It
     right = -log_p.gather(1, batch.target[:, None])[:, 0]
     prior = method.log_prior
     blind = (prior.exp() * (prior - log_p)).sum(-1)
-    yield w.synergy, SYNERGY, _mean_over(rows * share, right)
-    yield w.synergy, "blindness", _mean_over(rows * (1 - share), blind)
+    mean = method.synergy_share
+    yield w.synergy, SYNERGY, _mean_over(rows, share / mean * right)
+    yield w.synergy, "blindness", _mean_over(rows, (1 - share) / (1 - mean) * blind)
 
 
 def _intra_level(method: "DMIL", output: Output, batch: Batch, w: Weights) -> Iterator[Term]:
@@ -91,7 +92,7 @@ def _consistency_level(method: "DMIL", output: Output, batch: Batch, w: Weights)
 
 
 def _mean_over(rows: Tensor, values: Tensor) -> Tensor:
-    """Weighted mean over rows; 0 where no weight is left."""
+    """Mean over the rows of a mask; 0 where no row is left."""
     return (values * rows).sum() / rows.sum().clamp(min=1)
 
 

@@ -56,7 +56,8 @@ class DMIL(Method):
     synergy where samples are synergistic and keeps it at the class prior elsewhere:
 
     .. math:: L = \mathrm{CE}(\text{logits}) + \sum_m \mathrm{CE}(\ell_{M^m}) + \sum_{c \ne S} \mathrm{CE}(\ell_c)
-              + \langle c_S\, \mathrm{CE}(\ell_S) + (1 - c_S)\, D(p(y) \| p_S) \rangle
+              + \Big\langle \frac{c_S}{\bar c_S}\, \mathrm{CE}(\ell_S)
+              + \frac{1 - c_S}{1 - \bar c_S}\, D(p(y) \| p_S) \Big\rangle
               - \Big\langle \sum_k c_k \log g_k \Big\rangle + \text{bottlenecks.}
 
     Missing modalities: the posterior of an absent modality is its prior; redundancy is then read from the modalities
@@ -81,6 +82,8 @@ class DMIL(Method):
     Reference:
         Yang et al., Information-Theoretic Decomposition for Multimodal Interaction Learning, CVPR 2026.
     """
+
+    synergy_share: float = 0.5
 
     def __init__(
         self,

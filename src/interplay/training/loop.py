@@ -126,7 +126,6 @@ class StageModule(pl.LightningModule):
         with torch.no_grad():
             self.method.after_epoch(self.training_rows, self.validation, self.stage)
         output = evaluate(self.method, self.validation, self.settings.batch_size)
-        self.method.after_validation(output, self.validation)
         target = self.validation.target
         assert target is not None
         loss = float(torch.nn.functional.cross_entropy(output.logits, target))

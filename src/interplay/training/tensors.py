@@ -40,4 +40,5 @@ def to_batch(
     extra = {}
     if dataset.groups is not None:
         extra["group"] = torch.from_numpy(np.unique(dataset.groups, return_inverse=True)[1].astype(np.int64))
-    return Batch(modalities, present, lengths, None if target is None else torch.from_numpy(target), extra)
+    codes = None if target is None else torch.from_numpy(target)
+    return Batch(modalities, present, lengths, codes, extra=extra)
