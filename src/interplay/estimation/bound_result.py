@@ -136,8 +136,10 @@ class Bound:
         z = float(norm.ppf(confidence))
         single = {n: honest[f"single{m}"][0] for m, n in enumerate(sources.names, 1)}
         best = max((honest[f"single{m}"] for m in (1, 2)), key=lambda v: v[0])
-        sure = max(honest["joint"][0] - z * honest["joint"][1], best[0] - z * best[1])
-        reached = max(honest["joint"][0], best[0])
+        # Sources that differ can promise more than is possible: never more than what their tables allow.
+        most = max(top, best[0])
+        sure = min(max(honest["joint"][0] - z * honest["joint"][1], best[0] - z * best[1]), most)
+        reached = min(max(honest["joint"][0], best[0]), most)
         top_end = min(max(top + ends.shift_up("accuracy_upper"), reached), 1.0)
         unique = [_mean(exact, lambda e, m=m: e.unique[m]) for m in (0, 1)]
         redundancy = _mean(exact, lambda e: e.redundancy)
