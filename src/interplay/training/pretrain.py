@@ -62,8 +62,8 @@ def pretrain(
 ) -> Pretrained:
     r"""Train an encoder for each of two modalities on pairs without labels.
 
-    "agreement" minimises InfoNCE between the whole outputs of paired samples: what the modalities share stays, what only
-    one has (and any synergy, which is in neither alone) has no reason to. "disagreement" splits each output in halves,
+    "agreement" minimises InfoNCE between the whole outputs of paired samples: what the modalities share stays, what
+    only one has (and any synergy, which is in neither alone) has no reason to. "disagreement" splits each output in halves,
     shared :math:`s` and private :math:`p`, and minimises
 
     .. math:: \mathrm{NCE}(s_1, s_2) + \lambda \sum_m \mathrm{NCE}(p_m, p_m') + \mu \sum_m \mathrm{corr}^2(s_m, p_m)
@@ -153,7 +153,7 @@ def _epoch(
     independence: float,
 ) -> dict[str, float]:
     objective, drop, temperature = settings
-    order = torch.randperm(len(batch))
+    order: Any = torch.randperm(len(batch))
     chunks = [rows for rows in order.split(batch_size) if len(rows) > 1]
     sums: dict[str, float] = {}
     for encoder in encoders.values():
@@ -168,7 +168,7 @@ def _epoch(
             apart = [cross_correlation(v[0][:, :n_shared], v[0][:, n_shared:]) for v in (one, two)]
             losses["private"] = private_weight * (private[0] + private[1])
             losses["dependence"] = independence * (apart[0] + apart[1])
-        total = torch.stack(list(losses.values())).sum()
+        total: Any = torch.stack(list(losses.values())).sum()
         optimizer.zero_grad()
         total.backward()
         optimizer.step()
