@@ -3,10 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-<<<<<<< HEAD
-=======
 from scipy.optimize import linprog
->>>>>>> main
 from scipy.special import logsumexp
 
 from interplay.information import (
@@ -21,11 +18,7 @@ from interplay.information import (
     pointwise_range,
 )
 from interplay.information.broja import solve
-<<<<<<< HEAD
-from interplay.information.dual_face import centre, dual_face
-=======
 from interplay.information.dual_face import centre, dual_face, extremes
->>>>>>> main
 
 ALL = definitions.names()
 QUICK = settings(deadline=None, max_examples=20)
@@ -38,13 +31,9 @@ def joints(*sizes):
 @pytest.mark.parametrize("name", ALL)
 def test_a_batch_equals_its_members(name):
     rng = np.random.default_rng(0)
-<<<<<<< HEAD
-    stack = np.stack([*rng.dirichlet(np.full(12, 0.5), size=5).reshape(5, 3, 2, 2), np.eye(2)[[0, 1, 1]][:, None] / 6 * [[1], [1]]])
-=======
     stack = np.stack(
         [*rng.dirichlet(np.full(12, 0.5), size=5).reshape(5, 3, 2, 2), np.eye(2)[[0, 1, 1]][:, None] / 6 * [[1], [1]]]
     )
->>>>>>> main
     batch = decompose_batch(stack, redundancy=name)
     assert batch.unique.shape == (6, 2)
     for b, joint in enumerate(stack):
@@ -120,13 +109,7 @@ def test_three_modalities_in_pairs_and_against_the_rest():
     rest = one_against_rest(p)
     for m, d in rest.items():
         assert d.total == pytest.approx(mutual_information(p.reshape(-1, 2)), abs=1e-12)
-<<<<<<< HEAD
-        assert d.redundancy + d.unique[0] == pytest.approx(
-            mutual_information(p.sum(tuple({0, 1, 2} - {m}))), abs=1e-12
-        )
-=======
         assert d.redundancy + d.unique[0] == pytest.approx(mutual_information(p.sum(tuple({0, 1, 2} - {m}))), abs=1e-12)
->>>>>>> main
     with pytest.raises(ValueError, match="two modalities"):
         pairwise_decompositions(np.full((2, 2), 0.25))
     with pytest.raises(ValueError, match="two modalities"):
@@ -144,9 +127,6 @@ def test_and_gate_takes_the_centre_of_a_whole_family():
     assert synergy[1, 1, 1] == pytest.approx(1.0, abs=1e-6)
     low, high = pointwise_range(gate("and"))
     np.testing.assert_allclose([low["synergy"][0, 1, 0], high["synergy"][0, 1, 0]], [0, 1], atol=1e-6)
-<<<<<<< HEAD
-    np.testing.assert_allclose([low["redundancy"][1, 0, 0], high["redundancy"][1, 0, 0]], [-1 + 0.415037, 0.415037 ], atol=1e-5)
-=======
     np.testing.assert_allclose(
         [low["redundancy"][1, 0, 0], high["redundancy"][1, 0, 0]], [-1 + 0.415037, 0.415037], atol=1e-5
     )
@@ -192,7 +172,6 @@ def test_ranges_equal_the_slow_twin(p):
         assert low[cell] == pytest.approx(end_by_cutting_planes(p, cell, 1, solution.dual), abs=1e-3)
         assert high[cell] == pytest.approx(end_by_cutting_planes(p, cell, -1, solution.dual), abs=1e-3)
     assert (high[p > 0] - low[p > 0]).max() > 0.1  # else nothing was free and nothing was tested
->>>>>>> main
 
 
 @QUICK
