@@ -63,8 +63,8 @@ def pretrain(
     r"""Train an encoder for each of two modalities on pairs without labels.
 
     "agreement" minimises InfoNCE between the whole outputs of paired samples: what the modalities share stays, what
-    only one has (and any synergy, which is in neither alone) has no reason to. "disagreement" splits each output in halves,
-    shared :math:`s` and private :math:`p`, and minimises
+    only one has (and any synergy, which is in neither alone) has no reason to. "disagreement" splits each output in
+    halves, shared :math:`s` and private :math:`p`, and minimises
 
     .. math:: \mathrm{NCE}(s_1, s_2) + \lambda \sum_m \mathrm{NCE}(p_m, p_m') + \mu \sum_m \mathrm{corr}^2(s_m, p_m)
 
