@@ -75,6 +75,8 @@ def test_and_guarantees_additive_fusion():
     found = bound(*separate(gate(lambda i, j: i & j), 5000, 2), random_state=0)
     assert found.synergy_interval[0] > 0.35
     assert found.gain[0] > 0.15
+    assert found.fusion == "additive"
+    assert found.advice.endswith("is enough.")
     assert "guaranteed by an additive fusion rule" in found.advice
 
 
