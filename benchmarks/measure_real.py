@@ -1,4 +1,4 @@
-"""What can be told from none on real data. Needs INTERPLAY_DATA; ``python benchmarks/measure_real.py``."""
+"""What can be told from none on real data, found through INTERPLAY_DATA: ``python benchmarks/measure_real.py``."""
 
 import os
 import sys

@@ -3,8 +3,8 @@
     python benchmarks/measure_samples.py [--samples 500 2000 10000] [--features 16 64] [--classes 2 4]
 
 Routing: balanced accuracy of the largest part (r, u1, u2, s) against the true type, on held-out rows (cross-fitted;
-LSMI: a fifth held out). The twin of LSMI keeps its published choices: uniform prior, 30 epochs without early stopping or
-calibration, KNIFE densities whose gradients are never reset, one shift of the means.
+LSMI: a fifth held out). The twin of LSMI keeps its published choices: uniform prior, 30 epochs without early stopping
+or calibration, KNIFE densities whose gradients are never reset, one shift of the means.
 """
 
 import argparse
