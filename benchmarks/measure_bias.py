@@ -77,9 +77,9 @@ def estimates(table, n_tables, rng):
     n = int(table.sum())
     model = pairwise_maximum_entropy(table)
     plugin, exact = parts_of(np.stack([table / n, model]), "broja")
-    bias = parts_of(from_model(model, n)(rng, n_tables), "broja").mean(axis=0) - exact
+    drawn = parts_of(from_model(model, n)(rng, n_tables), "broja")
     deviation = parts_of(from_model(table / n, n)(rng, n_tables), "broja").std(axis=0, ddof=1)
-    return {method: correct(table, plugin, bias, method) for method in CORRECTIONS}, deviation
+    return {method: correct(table, plugin, drawn, exact, method) for method in CORRECTIONS}, deviation
 
 
 def show_estimates(shape, name, joint, n, repetitions, n_tables, rng):
@@ -90,7 +90,7 @@ def show_estimates(shape, name, joint, n, repetitions, n_tables, rng):
         corrected, deviation = estimates(table, n_tables, rng)
         for method, parts in corrected.items():
             found[method].append(estimate_and_intervals(parts, deviation, "broja", 0.9)[0])
-        intervals = estimate_and_intervals(corrected["maxent"], deviation, "broja", 0.9)[1]
+        intervals = estimate_and_intervals(corrected["adaptive"], deviation, "broja", 0.9)[1]
         covered.append((intervals[:, 0] <= true + 1e-9) & (true <= intervals[:, 1] + 1e-9))
     size = "x".join(map(str, shape))
     truth = " ".join(f"{part}={value:.3f}" for part, value in zip(NAMES, true, strict=False))
@@ -99,7 +99,7 @@ def show_estimates(shape, name, joint, n, repetitions, n_tables, rng):
         error = np.array(parts)[:, :4] - true[:4]
         bias, rmse = error.mean(axis=0), np.sqrt((error**2).mean(axis=0))
         print(f"   {method:<13} bias {np.round(bias, 4)}  rmse {np.round(rmse, 4)}", flush=True)
-    print(f"   coverage of 90 % intervals (maxent): R U1 U2 S total {np.mean(covered, axis=0)}", flush=True)
+    print(f"   coverage of 90 % intervals (adaptive): R U1 U2 S total {np.mean(covered, axis=0)}", flush=True)
 
 
 def show_test(label, joint, n, repetitions, n_tables, rng):

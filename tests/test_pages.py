@@ -67,7 +67,7 @@ def test_method_of_the_contributing_page_works():
     assert (model.predict({"a": x["a"], "b": None}) == y).mean() > 0.9
 
 
-@pytest.mark.parametrize("page", sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("docs/**/*.md")) + ["README.md"])
+@pytest.mark.parametrize("page", [*sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("docs/**/*.md")), "README.md"])
 def test_links_lead_somewhere(page):
     path = ROOT / page
     for address in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8")):

@@ -1,15 +1,37 @@
 """Cross-fitted classifiers: held out, calibrated, split sample by sample."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import interplay as ip
 from interplay.data import MultimodalDataset
 from interplay.data.datasets import make_gates, make_interactions
-from interplay.estimation.classifiers import posterior_cells, split_samples, standard_error
+from interplay.estimation.classifiers import by_batches, by_cells, standard_error
 from interplay.estimation.posteriors import Posteriors, _calibrate, _folds, _log_prior, _sharpen, cross_fit
+from interplay.estimation.settings import Settings
 
 QUICK = {"estimator": "classifiers", "n_repeats": 1, "n_bootstrap": 20, "n_permutations": 39, "random_state": 0}
+
+CHOICES = {
+    "redundancy": "broja",
+    "discretiser": "auto",
+    "n_bins": None,
+    "correction": "maxent",
+    "n_bootstrap": 10,
+    "n_permutations": 9,
+    "confidence": 0.95,
+    "n_splits": 5,
+    "n_repeats": 1,
+    "sensitivity": False,
+    "n_jobs": None,
+    "seed": 0,
+}
+
+
+def settings(**changes):
+    return replace(Settings(**CHOICES), **changes)
 
 
 def gate_posteriors(gate, n=4000):
@@ -28,11 +50,21 @@ def gate_posteriors(gate, n=4000):
 @pytest.mark.parametrize("redundancy", ["broja", "pointwise_min", "mmi"])
 def test_exact_posteriors_give_the_decomposition_of_the_gate(gate, redundancy):
     found, y = gate_posteriors(gate)
-    parts = split_samples(found, posterior_cells(found, 0), y, redundancy)
+    parts = by_cells(found, y, settings(redundancy=redundancy), 0).parts(y)
     exact = ip.decompose(make_gates(gate, random_state=0).joint, redundancy=redundancy)
     expected = [exact.redundancy, *exact.unique, exact.synergy, exact.total]
     np.testing.assert_allclose(parts.mean(axis=1), expected, atol=0.03)
     np.testing.assert_allclose(parts[:4].sum(axis=0), parts[4], atol=1e-9)
+
+
+@pytest.mark.parametrize("gate", ["XOR", "AND", "COPY", "UNIQUE", "REDUNDANT", "SUM"])
+def test_exact_posteriors_give_the_decomposition_of_the_gate_in_batches(gate):
+    found, y = gate_posteriors(gate)
+    split = by_batches(found, y, settings(), 0)
+    exact = ip.decompose(make_gates(gate, random_state=0).joint)
+    expected = [exact.redundancy, *exact.unique, exact.synergy, exact.total]
+    np.testing.assert_allclose(split.parts(y).mean(axis=1), expected, atol=0.04)
+    assert split.gap < 0.01
 
 
 def test_sharpening_goes_from_the_prior_to_the_classifier_and_mends_overconfidence():

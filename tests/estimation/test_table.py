@@ -54,22 +54,37 @@ def test_corrections_remove_most_of_the_bias_of_the_synergy():
     for counts in from_model(joint, 100)(rng, 15):
         model = pairwise_maximum_entropy(counts)
         plugin, exact = parts_of(np.stack([counts / 100, model]), "broja")
-        bias = parts_of(from_model(model, 100)(rng, 50), "broja").mean(axis=0) - exact
+        drawn = parts_of(from_model(model, 100)(rng, 50), "broja")
         for method in CORRECTIONS:
-            errors[method].append(correct(counts, plugin, bias, method)[3] - true)
+            errors[method].append(correct(counts, plugin, drawn, exact, method)[3] - true)
     mean = {method: abs(np.mean(error)) for method, error in errors.items()}
     assert mean["none"] > 0.07
-    for method in ("maxent", "grassberger", "chao-shen", "miller-madow"):
+    for method in ("adaptive", "maxent", "grassberger", "chao-shen", "miller-madow"):
         assert mean[method] < 0.6 * mean["none"], mean
 
 
 def test_entropy_corrections_keep_the_pairwise_part_and_the_identity():
     counts = np.random.default_rng(0).integers(1, 9, size=(3, 3, 2))
-    plugin, bias = parts_of(counts[None], "broja")[0], np.array([0.01, 0.02, 0.03, 0.04, 0.10])
-    maxent, grassberger = (correct(counts, plugin, bias, method) for method in ("maxent", "grassberger"))
-    np.testing.assert_allclose(maxent, plugin - bias)
-    np.testing.assert_allclose(grassberger[:3], maxent[:3], atol=1e-12)
-    assert grassberger[3] != pytest.approx(maxent[3], abs=1e-4)
-    for parts in (maxent, grassberger, correct(counts, plugin, bias, "miller-madow")):
+    plugin = parts_of(counts[None], "broja")[0]
+    drawn = plugin + np.random.default_rng(1).normal(scale=0.02, size=(40, 1)) * [0, 0, 0, 1, 1]
+    exact = drawn.mean(axis=0) - np.array([0.01, 0.02, 0.03, 0.04, 0.10])
+    found = {method: correct(counts, plugin, drawn, exact, method) for method in CORRECTIONS}
+    np.testing.assert_allclose(found["maxent"], plugin - [0.01, 0.02, 0.03, 0.04, 0.10])
+    np.testing.assert_allclose(found["grassberger"][:3], found["maxent"][:3], atol=1e-12)
+    assert found["grassberger"][3] != pytest.approx(found["maxent"][3], abs=1e-4)
+    for parts in found.values():
         assert parts[:4].sum() == pytest.approx(parts[4])
-    np.testing.assert_array_equal(correct(counts, plugin, bias, "none"), plugin)
+    np.testing.assert_array_equal(found["none"], plugin)
+
+
+def test_the_adaptive_correction_is_the_model_within_noise_and_grassberger_beyond():
+    rng = np.random.default_rng(0)
+    for joint, like, unlike in ((np.full((2, 2, 2), 1 / 8), "maxent", None), (XOR, "grassberger", "maxent")):
+        counts = rng.multinomial(60, joint.ravel()).reshape(2, 2, 2)
+        model = pairwise_maximum_entropy(counts)
+        plugin, exact = parts_of(np.stack([counts / 60, model]), "broja")
+        drawn = parts_of(from_model(model, 60)(rng, 100), "broja")
+        found = {method: correct(counts, plugin, drawn, exact, method) for method in CORRECTIONS}
+        np.testing.assert_allclose(found["adaptive"], found[like], atol=2e-3)
+        if unlike:
+            assert abs(found["adaptive"][3] - found[unlike][3]) > 5e-3

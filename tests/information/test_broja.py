@@ -195,9 +195,7 @@ def barrier_twin(joint: np.ndarray, smallest: float = 1e-13) -> float:
             scale = 1 / np.sqrt(np.einsum("ij,ik,kj->j", free, hessian, free))
             change = free @ (
                 scale
-                * np.linalg.solve(
-                    scale[:, None] * (free.T @ hessian @ free) * scale, -scale * (free.T @ gradient)
-                )
+                * np.linalg.solve(scale[:, None] * (free.T @ hessian @ free) * scale, -scale * (free.T @ gradient))
             )
             if -(gradient @ change) < 1e-3 * mu:
                 break
@@ -290,9 +288,7 @@ def test_duals_are_central_where_they_are_free():
 @pytest.mark.parametrize("shape", [(2, 2, 2), (3, 5, 2), (7, 4, 3)])
 def test_batch_agrees_with_single_problems(shape):
     rng = np.random.default_rng(0)
-    batch = np.stack(
-        [random_joint(rng, alpha, shape, cut=1e-4) for alpha in (1, 0.3, 0.1, 0.03) for _ in range(15)]
-    )
+    batch = np.stack([random_joint(rng, alpha, shape, cut=1e-4) for alpha in (1, 0.3, 0.1, 0.03) for _ in range(15)])
     batch[0, 0], batch[1, :, 1], batch[2, :, :, 0] = 0, 0, 0  # unused symbols of each variable
     batch /= batch.sum(axis=(1, 2, 3), keepdims=True)
     together = solve_batch(batch, tolerance=1e-10)
@@ -307,9 +303,7 @@ def test_batch_order_and_company_do_not_matter():
     batch = np.stack([random_joint(rng, 0.3, (20, 20, 2)) for _ in range(70)])  # more than one chunk
     everything = solve_batch(batch)
     order = rng.permutation(70)
-    np.testing.assert_allclose(
-        solve_batch(batch[order]).information, everything.information[order], atol=2e-9
-    )
+    np.testing.assert_allclose(solve_batch(batch[order]).information, everything.information[order], atol=2e-9)
     assert everything.gap.max() <= 1e-9
 
 

@@ -126,9 +126,9 @@ def test_loss_is_finite_and_every_trained_parameter_moves(method: str, data: Mul
     """A part that never receives a gradient is dead code."""
     model = fit(method, data, max_epochs=2)
     built = model.method_
-    from interplay.training import to_batch
+    from interplay.training import Settings, prepare, to_batch
 
-    batch = to_batch(data, data.codes)
+    batch = prepare(built, to_batch(data, data.codes), Settings(max_epochs=1), seed=0)
     moved: set[str] = set()
     for stage in built.stages(10):
         built.begin_stage(stage)

@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import torch
 from torch.nn.functional import cross_entropy
 
@@ -23,7 +21,7 @@ def test_modalities_are_weighted_by_their_energy_without_gradient(build, data) -
 
 def test_confidence_is_ranked_by_the_losses_so_far(build, data) -> None:
     method, batch = build(QMF(), data)
-    batch = replace(batch, rows=torch.arange(len(batch)))
+    batch = batch.attach(row=torch.arange(len(batch)))
     stage = method.stages(1)[0]
     output = method(batch)
     first = method.loss(output, batch, stage)

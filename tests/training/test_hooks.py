@@ -17,9 +17,9 @@ class Watched(methods.Joint):
         self.log: list[torch.Tensor | str] = []
 
     def loss(self, output: Output, batch: Batch, stage: Stage) -> Loss:
-        assert batch.rows is not None
-        self.log.append(batch.rows)
-        self.seen = (batch.rows, batch.modalities["a"])
+        assert "row" in batch.extra
+        self.log.append(batch.extra["row"])
+        self.seen = (batch.extra["row"], batch.modalities["a"])
         return super().loss(output, batch, stage)
 
     def after_epoch(self, training: Batch, validation: Batch, stage: Stage) -> None:

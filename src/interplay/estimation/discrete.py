@@ -206,6 +206,6 @@ def _sensitivity(
             draw = from_model(model, int(table.sum()))
             plugin, exact = parts_of(np.stack([table / table.sum(), model]), settings.redundancy)
             drawn = parts_of(draw(np.random.default_rng([settings.seed, n_bins, repeat]), 20), settings.redundancy)
-            parts = correct(table, plugin, drawn.mean(axis=0) - exact, settings.correction)
+            parts = correct(table, plugin, drawn, exact, settings.correction)
             records.append({"n_bins": n_bins, "repeat": repeat, **dict(zip(parts_names, parts, strict=True))})
     return pd.DataFrame.from_records(records)

@@ -1,6 +1,6 @@
 """`measure`: from a data set to redundancy, unique information and synergy."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from interplay.data import MultimodalDataset, as_dataset
-from interplay.estimation.classifiers import measure_classifiers
+from interplay.estimation.classifiers import measure_batch, measure_classifiers
 from interplay.estimation.controls import run_controls
 from interplay.estimation.discrete import measure_discrete
 from interplay.estimation.measurement import Measurement
-from interplay.estimation.resample import tracker
+from interplay.estimation.resample import Track, tracker
 from interplay.estimation.settings import Settings
 from interplay.estimation.several import measure_several
 from interplay.estimation.table import CORRECTIONS
@@ -20,7 +20,12 @@ from interplay.information import definitions
 
 __all__ = ["measure"]
 
-_ESTIMATORS = {"discrete": measure_discrete, "classifiers": measure_classifiers}
+Estimator = Callable[[MultimodalDataset, NDArray[np.int64], NDArray[np.int64] | None, Settings, Track], Measurement]
+_ESTIMATORS: dict[str, Estimator] = {
+    "discrete": measure_discrete,
+    "classifiers": measure_classifiers,
+    "batch": measure_batch,
+}
 _TARGET_BINS = 4
 _FEWEST_ROWS = 10
 
@@ -34,7 +39,7 @@ def measure(
     estimator: str = "discrete",
     discretiser: str | Mapping[str, str] = "auto",
     n_bins: int | None = None,
-    correction: str = "maxent",
+    correction: str = "adaptive",
     n_bootstrap: int = 200,
     n_permutations: int = 200,
     confidence: float = 0.95,
@@ -54,9 +59,10 @@ def measure(
         S = S(counts) - mean over tables drawn from m of [ S(drawn) - S(m) ]
 
     with m the joint of largest entropy that has the pairwise tables of the data, so no interaction of third order; the
-    other parts alike. Intervals: corrected value -+ z * bootstrap standard deviation. The p-value of the synergy is
-    that of the counts among tables drawn from a joint without synergy; p-values of the other parts are against
-    shuffled targets. ``docs/measure.md`` has the reasons, the measured bias and the coverage.
+    other parts alike. As far as the data clearly have such an interaction, Grassberger's estimate of I(X1,X2;Y) takes
+    the place of this correction ("adaptive"). Intervals: corrected value -+ z * bootstrap standard deviation. The
+    p-value of the synergy is that of the counts among tables drawn from a joint without synergy; p-values of the other
+    parts are against shuffled targets. ``docs/measure.md`` has the reasons, the measured bias and the coverage.
 
     Rows in which a measured modality is absent are left out (and said in the warnings). Whole groups of the data set
     are resampled and kept on one side. The order of rows changes nothing as long as the ids come with them.
@@ -67,12 +73,13 @@ def measure(
         modalities: the modalities to measure; default all. With three and more: every pair, each against the rest.
         redundancy: definition, see `interplay.information.decompose`.
         estimator: "discrete", or "classifiers" (cross-fitted, calibrated classifiers, evaluated on held-out labels;
-            for inputs of many dimensions and for single samples).
+            for inputs of many dimensions and for single samples), or "batch" (the same classifiers, the convex
+            programme on the samples themselves).
         discretiser: "auto" ("codes" for a column of integers with at most 20 values, else "kmeans"), "kmeans" (on
             standardised features and at most 10 principal components), "quantile", "tree", "classifier", "codes", or
             a mapping name -> one of these.
         n_bins: cells a modality; default the largest K from 2 to 20 with ``n >= 2 K^2 k``.
-        correction: "maxent", "grassberger", "chao-shen", "miller-madow" or "none".
+        correction: "adaptive", "maxent", "grassberger", "chao-shen", "miller-madow" or "none".
         n_bootstrap: tables drawn for the correction and as many for the intervals.
         n_permutations: tables drawn for each test.
         confidence: of the intervals; ``1 - confidence`` is the level of the tests in the printed reading.

@@ -25,7 +25,7 @@ __all__ = [
 Array = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
-CORRECTIONS = ("maxent", *CORRECTED_ENTROPIES, "none")
+CORRECTIONS = ("adaptive", "maxent", *CORRECTED_ENTROPIES, "none")
 NON_NEGATIVE = frozenset({"broja", "mmi"})  # definitions all of whose parts are >= 0 by theorem
 
 # (R, U1, U2, S, total) -> (I1, I2, I*, I12) with I* = R + U1 + U2, and back
@@ -60,22 +60,37 @@ def _project(parts: Array) -> Array:
     return _TO_PARTS @ np.array([first, second, optimum, max(both, optimum)])
 
 
-def correct(table: NDArray[Any], plugin: Array, bias: Array, method: str) -> Array:
+def correct(table: NDArray[Any], plugin: Array, drawn: Array, exact: Array, method: str) -> Array:
     """Plug-in parts less their bias.
 
     "maxent" subtracts from every part the mean error of tables of the same size drawn from the pairwise
-    maximum-entropy joint. The entropy methods correct ``I12`` instead, and leave that correction to the pairwise part
-    only; "miller-madow" corrects ``I1``, ``I2``, ``I12`` and leaves ``I*``, which has no such formula, as it is.
+    maximum-entropy joint m. The entropy methods correct ``I12`` by their formula instead; "miller-madow" also ``I1``
+    and ``I2``, and leaves ``I*``, which has no such formula, as it is. "adaptive" mixes: m is the right model where the
+    excess D of the plug-in synergy over what m's tables show is noise, and it is wrong where there is an interaction of
+    third order (on XOR it takes away synergy that is there). So ``I12`` is that of "maxent" with weight
+    ``w = min(1, 4 var(S | m) / D^2)`` and that of "grassberger", which knows no model, with ``1 - w``.
+
+    Args:
+        table: counts ``(K1, K2, k)``.
+        plugin: parts of the table.
+        drawn: parts ``(B, 5)`` of tables drawn from m.
+        exact: parts of m.
+        method: one of `CORRECTIONS`.
     """
-    information = _TO_INFORMATION @ plugin
-    if method == "maxent":
-        information = information - _TO_INFORMATION @ bias
+    plain = _TO_INFORMATION @ plugin
+    if method == "none":
+        return plugin
+    information = plain - _TO_INFORMATION @ (drawn.mean(axis=0) - exact)
+    if method == "adaptive":
+        excess = plugin[3] - drawn[:, 3].mean()
+        noise = 4 * drawn[:, 3].var(ddof=1)
+        weight = noise / max(noise, excess**2) if excess != 0 else 1.0
+        information[3] = weight * information[3] + (1 - weight) * corrected_information(table, "grassberger")
     elif method in CORRECTED_ENTROPIES:
-        information = information - _TO_INFORMATION @ bias
         information[3] = corrected_information(table, method)
         if method == "miller-madow":
-            sides = [corrected_information(table.sum(axis=axis), method) for axis in (1, 0)]
-            information[:3] = [*sides, (_TO_INFORMATION @ plugin)[2]]
+            information[:2] = [corrected_information(table.sum(axis=axis), method) for axis in (1, 0)]
+            information[2] = plain[2]
     return _TO_PARTS @ information
 
 
@@ -127,8 +142,7 @@ def estimate_table(
     plugin = parts_of(table[None], redundancy)[0]
     model = pairwise_maximum_entropy(table)
     under_model = run(from_model(model, n), n_bootstrap, 0)
-    bias = under_model.mean(axis=0) - parts_of(model[None], redundancy)[0]
-    corrected = correct(table, plugin, bias, settings.correction)
+    corrected = correct(table, plugin, under_model, parts_of(model[None], redundancy)[0], settings.correction)
     deviation = run(bootstrap(table, cells, groups), n_bootstrap, 1).std(axis=0, ddof=1)
     without = run(from_model(synergy_free(table), n), n_permutations, 2)
     unrelated = run(shuffled(cells // k, cells % k, groups, table.shape), n_permutations, 3)

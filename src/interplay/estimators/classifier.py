@@ -159,8 +159,8 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):
 
         Returns:
             One row a sample, indexed by id: ``prediction``, ``probability``; for methods with parts the contributions
-            ``redundancy``, ``unique:<modality>``, ``synergy`` and the weights ``gate:<part>``; ``missing``, the absent
-            modalities joined by commas.
+            ``redundancy``, ``unique:<modality>``, ``synergy``, the weights ``gate:<part>``, and what each part alone
+            would say, ``prediction:<part>``; ``missing``, the absent modalities joined by commas.
         """
         output, dataset = self._outputs(X)
         return explanation(output, self._probabilities(output), self.classes_, dataset)

@@ -24,6 +24,8 @@ def explanation(
         columns[part] = (output.gate[part] * pushed).double().cpu().numpy()
     for part, weight in output.gate.items():
         columns[f"gate:{part}"] = weight.double().cpu().numpy()
+    for part, logits in output.components.items():
+        columns[f"prediction:{part}"] = classes[logits.argmax(1).cpu().numpy()]
     absent = np.stack([~dataset.present[name] for name in dataset.names], 1)
     names = np.array(dataset.names)
     columns["missing"] = [", ".join(names[row]) for row in absent]

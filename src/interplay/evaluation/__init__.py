@@ -1,5 +1,6 @@
 """What models are worth, complete and with modalities missing."""
 
+from interplay.evaluation.faithfulness import Faithfulness, faithfulness, score_explanation
 from interplay.evaluation.metrics import (
     METRICS,
     accuracy_interval,
@@ -12,10 +13,13 @@ from interplay.evaluation.missing import Classifier, evaluate, patterns
 __all__ = [
     "METRICS",
     "Classifier",
+    "Faithfulness",
     "accuracy_interval",
     "calibration_error",
     "evaluate",
+    "faithfulness",
     "negative_log_likelihood",
     "patterns",
     "score",
+    "score_explanation",
 ]

@@ -1,10 +1,10 @@
 """Weighted primal-dual interior point method for the BROJA programme, on a batch of problems at once.
 
 It solves the dual. Beside ``a`` and ``b`` it carries a multiplier ``w > 0`` and a slack ``s > 0`` for each
-pair of symbols; the coupling is ``q = w * softmax_y(a + b)``. The central path is weighted: ``w s = mu *
-centre``, where ``centre`` is the mass of the pair when X1 and X2 are independent given Y. Every pair then adds
-to the gap in proportion to its mass, so masses that span many decades do no harm, and splitting a symbol into
-two copies changes nothing.
+pair of symbols; the coupling is ``q = w * softmax_y(a + b)``. The central path is weighted,
+``w s = mu * centre``, where ``centre`` is the mass of the pair when X1 and X2 are independent given Y. Every
+pair then adds to the gap in proportion to its mass, so masses that span many decades do no harm, and
+splitting a symbol into two copies changes nothing.
 """
 
 from dataclasses import dataclass
@@ -28,9 +28,12 @@ PREDICTION, CORRECTION = 1e-4, 1e-14
 # The target complementarity: at most this share of the present one, at least this share of the nonlinear
 # residual, and never below this share of the tolerance (the path is not followed further than asked).
 TARGET_MOST, TARGET_RESIDUAL, TARGET_END = 0.3, 0.3, 0.3
-# Longest change of a log-probability in one step, where the quadratic model of the softmax is good. After
-# so many steps it shrinks to a safe last value, which ends the rare cycles of full Newton steps.
-REACH, SAFE_REACH, SHRINK, SHRINK_AFTER = 5.0, 1.0, 0.8, 15
+# Longest change of one log-probability in one step: where a softmax is near zero its model goes no further.
+# About one sparse problem in some thousands is caught in a cycle of Newton's method; it starts again with the
+# next value.
+REACHES = (3.0, 1.0, 5.0)
+# Slack of the tightest constraint at the start.
+MARGIN = 1.0
 # Certificates are drawn up once the complementarity is below a multiple of the tolerance, and late anyhow.
 CERTIFY_BELOW, CERTIFY_AFTER = 10.0, 25
 # Certificates in a row without progress before a problem is given up.
@@ -52,12 +55,18 @@ class State(Batch):
 
 
 def start(problem: Programme) -> State:
-    """Independence given Y: exactly primal feasible and strictly dual feasible."""
+    """Independence given Y: exactly primal feasible, and strictly dual feasible by a shift.
+
+    The duals add up to ``log(p(y|x1) p(y|x2) / p(y))`` less a constant. The start treats both modalities
+    alike, and copies of a symbol as one.
+    """
+    label = problem.p2.sum(axis=2, keepdims=True)
     with np.errstate(divide="ignore"):
-        a = np.log(problem.p1)
-        b = np.log(divide(problem.p2, problem.p2.sum(axis=2, keepdims=True), 0.0))
-        s = np.where(problem.centre > 0, np.maximum(-np.log(problem.centre), 1e-2), 1.0)
-    return State(a, b, problem.centre, s)
+        a = np.log(divide(problem.p1, problem.p1.sum(axis=1, keepdims=True), 0.0))
+        b = np.log(divide(problem.p2, problem.p2.sum(axis=1, keepdims=True) * label, 0.0))
+    level, _ = softmax(a, b)
+    shift = level.max(axis=(1, 2))[:, None, None] + MARGIN
+    return State(a - shift, b, problem.centre, np.where(problem.centre > 0, shift - level, 1.0))
 
 
 def _longest(value: Array, change: Array) -> Array:
@@ -67,12 +76,8 @@ def _longest(value: Array, change: Array) -> Array:
     return limit.min(axis=(1, 2))
 
 
-def _largest(change: Array) -> Array:
-    return np.abs(change).max(axis=(1, 2))
-
-
 def step(problem: Programme, state: State, tolerance: float, reach: float) -> State:
-    """One predictor-corrector step (Mehrotra 1992), no log-probability moving further than ``reach``."""
+    """One predictor-corrector step (Mehrotra 1992), no log-probability changing by more than ``reach``."""
     a, b, w, s = state.a, state.b, state.w, state.s
     weight, active = problem.centre, problem.centre > 0
     level, pi = softmax(a, b)
@@ -99,8 +104,9 @@ def step(problem: Programme, state: State, tolerance: float, reach: float) -> St
     second = np.where((target < 0.5 * total)[:, None, None], dw * ds, 0.0)
     da, db, dw, ds = direction((target / mass)[:, None, None] * weight - product - second, CORRECTION)
     length = (1.0 - np.clip(total, 5e-4, 0.1)) * np.minimum(_longest(w, dw), _longest(s, ds))
-    length = np.minimum(length, reach / np.maximum(reach, np.maximum(_largest(da), _largest(db))))[:, None, None]
-    return State(a + length * da, b + length * db, w + length * dw, s + length * ds)
+    length = np.minimum(1.0, length)[:, None, None]
+    da, db = (length * da).clip(-reach, reach), (length * db).clip(-reach, reach)
+    return State(a + da, b + db, w + length * dw, s + length * ds)
 
 
 def minimise(problem: Programme, tolerance: float, max_iterations: int) -> tuple[Certified, Array]:
@@ -109,23 +115,33 @@ def minimise(problem: Programme, tolerance: float, max_iterations: int) -> tuple
     Returns:
         The certified solutions, and the number of steps each took.
     """
-    state = start(problem)
-    final = state.certify(problem)
-    steps, stalled = np.zeros(len(problem)), np.zeros(len(problem))
-    rows = np.flatnonzero(final.gap > tolerance)  # the problems still open; problem and state hold only these
-    problem, state = problem[rows], state[rows]
-    for iteration in range(1, max_iterations + 1):
-        if not len(rows):
-            break
-        state = step(problem, state, tolerance, max(SAFE_REACH, REACH * SHRINK ** max(0, iteration - SHRINK_AFTER)))
-        steps[rows] = iteration
+    best, steps = start(problem).certify(problem), np.zeros(len(problem))
+    for reach in REACHES:
+        _follow(problem, best, steps, tolerance, max_iterations, reach)
+    return best, steps
+
+
+def _follow(
+    problem: Programme, best: Certified, steps: Array, tolerance: float, max_iterations: int, reach: float
+) -> None:
+    """Follow the path of every unsolved problem, improving ``best`` and counting ``steps`` in place."""
+    rows = np.flatnonzero((best.gap > tolerance) & (steps < max_iterations))
+    problem, stalled, iteration = problem[rows], np.zeros(len(rows)), 0
+    state = start(problem)  # problem, state and stalled hold the open rows only
+    while len(rows):
+        state, iteration = step(problem, state, tolerance, reach), iteration + 1
+        steps[rows] += 1
         sound = np.isfinite(state.w).all(axis=(1, 2))
         near = (state.w * state.s).sum(axis=(1, 2)) <= CERTIFY_BELOW * tolerance
         checked = sound & (near | (iteration > CERTIFY_AFTER))
         if checked.any():
-            gained = final.improve(rows[checked], state[checked].certify(problem[checked]))
-            stalled[rows[checked]] = np.where(gained, 0, stalled[rows[checked]] + 1)
-        unsolved = sound & (final.gap[rows] > tolerance) & (stalled[rows] < PATIENCE)
+            gained = best.improve(rows[checked], state[checked].certify(problem[checked]))
+            stalled[checked] = np.where(gained, 0, stalled[checked] + 1)
+        unsolved = sound & (best.gap[rows] > tolerance) & (stalled < PATIENCE) & (steps[rows] < max_iterations)
         if not unsolved.all():
-            problem, state, rows = problem[unsolved], state[unsolved], rows[unsolved]
-    return final, steps
+            problem, state, rows, stalled = (
+                problem[unsolved],
+                state[unsolved],
+                rows[unsolved],
+                stalled[unsolved],
+            )

@@ -64,7 +64,7 @@ class BrojaBatch:
     iterations: NDArray[np.int64]
 
 
-def solve(joint: ArrayLike, *, tolerance: float = 1e-10, max_iterations: int = 80) -> BrojaSolution:
+def solve(joint: ArrayLike, *, tolerance: float = 1e-10, max_iterations: int = 150) -> BrojaSolution:
     r"""Minimise ``I_q(X1, X2; Y)`` over couplings with the tables ``p(x1, y)`` and ``p(x2, y)`` of a joint.
 
     .. math:: I^* = \min_{q:\; q(x_1, y) = p(x_1, y),\; q(x_2, y) = p(x_2, y)} I_q(X_1, X_2; Y)
@@ -104,7 +104,7 @@ def solve(joint: ArrayLike, *, tolerance: float = 1e-10, max_iterations: int = 8
     return BrojaSolution(coupling, a.T, b.T, primal, dual, NAT * gap, information, int(steps[0]))
 
 
-def solve_batch(joints: ArrayLike, *, tolerance: float = 1e-9, max_iterations: int = 80) -> BrojaBatch:
+def solve_batch(joints: ArrayLike, *, tolerance: float = 1e-9, max_iterations: int = 150) -> BrojaBatch:
     """``solve`` for many joints of one shape, as bootstrap and permutations need; zeros may differ.
 
     Args:

@@ -7,6 +7,7 @@ from interplay.methods._base import Batch, Loss, Method, Output, Stage
 from interplay.methods.agm import AGM
 from interplay.methods.dmil import DMIL
 from interplay.methods.ensemble import Ensemble
+from interplay.methods.gated_mixture import GatedMixture
 from interplay.methods.gblending import GBlending
 from interplay.methods.i2m2 import I2M2
 from interplay.methods.joint import Joint
@@ -26,6 +27,7 @@ __all__ = [
     "Batch",
     "DMIL",
     "Ensemble",
+    "GatedMixture",
     "GBlending",
     "I2M2",
     "Joint",

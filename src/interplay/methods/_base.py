@@ -2,7 +2,7 @@
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self
 
@@ -29,14 +29,15 @@ class Batch:
         present: name to bool ``(B,)``, for every modality.
         lengths: name to int ``(B,)``, for sequences that have them.
         target: class codes ``(B,)`` or None.
-        rows: position ``(B,)`` of each row in the training part, in training only.
+        extra: further tensors ``(B, ...)`` by name: what a method attached in :meth:`Method.prepare`, ``group`` codes,
+            cached encodings as ``encoding:<modality>``, and in training ``row``, the position in the training part.
     """
 
     modalities: Mapping[str, Tensor]
     present: Mapping[str, Tensor]
     lengths: Mapping[str, Tensor] = field(default_factory=dict)
     target: Tensor | None = None
-    rows: Tensor | None = None
+    extra: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(next(iter(self.present.values())))
@@ -46,8 +47,16 @@ class Batch:
             return {name: tensor[rows] for name, tensor in tensors.items()}
 
         target = None if self.target is None else self.target[rows]
-        positions = None if self.rows is None else self.rows[rows]
-        return Batch(pick(self.modalities), pick(self.present), pick(self.lengths), target, positions)
+        return Batch(pick(self.modalities), pick(self.present), pick(self.lengths), target, pick(self.extra))
+
+    def attach(self, **extra: Tensor) -> "Batch":
+        """The same rows with further tensors by row."""
+        return replace(self, extra={**self.extra, **extra})
+
+    def with_present(self, present: Mapping[str, Tensor]) -> "Batch":
+        """The same rows with other masks; values under a false mask become zero."""
+        hidden = {name: x * present[name].reshape(-1, *[1] * (x.ndim - 1)) for name, x in self.modalities.items()}
+        return replace(self, modalities=hidden, present=dict(present))
 
     def chunks(self, size: int) -> Iterator["Batch"]:
         """Consecutive slices of at most ``size`` rows."""
@@ -66,6 +75,7 @@ class Batch:
             present=move(self.present),
             lengths=move(self.lengths),
             target=target,
+            extra=move(self.extra),
         )
 
 
@@ -109,6 +119,7 @@ class Stage:
         plateau: (factor, patience) of a learning-rate reduction when the validation loss stalls, or None.
         select: what chooses the best epoch on the validation part: ``"accuracy"`` (ties: the lower cross-entropy) or
             ``"loss"`` (cross-entropy, which stops networks on small data many epochs before their accuracy peaks).
+        patience: epochs without improvement before the stage ends; None takes the estimator's.
     """
 
     name: str
@@ -118,6 +129,10 @@ class Stage:
     optimizer: str = "adamw"
     plateau: tuple[float, int] | None = None
     select: str = "accuracy"
+    patience: int | None = None
+
+
+Fit = Callable[["Method", Batch, Batch], None]
 
 
 class Method(nn.Module, ABC):
@@ -135,6 +150,7 @@ class Method(nn.Module, ABC):
 
     log_prior: Tensor
     encoders: ByName
+    widths: dict[str, int]
     stage_name: str | None = None
 
     @property
@@ -196,8 +212,8 @@ class Method(nn.Module, ABC):
         """
         self.encoders = ByName(encoders)
         self.register_buffer("log_prior", prior.clamp_min(1e-12).log().float())
-        widths = {name: int(encoder.out_features) for name, encoder in encoders.items()}  # type: ignore[arg-type]
-        self.build_parts(widths, len(prior))
+        self.widths = {name: int(encoder.out_features) for name, encoder in encoders.items()}  # type: ignore[arg-type]
+        self.build_parts(self.widths, len(prior))
 
     @abstractmethod
     def build_parts(self, widths: Mapping[str, int], n_classes: int) -> None:
@@ -214,6 +230,19 @@ class Method(nn.Module, ABC):
     def stages(self, max_epochs: int) -> list[Stage]:
         """The stages of training; most methods have one."""
         return [Stage("fit", max_epochs)]
+
+    def prepare(self, training: Batch, fit: "Fit") -> Batch:
+        """Hook before the first stage: may attach tensors to the training rows.
+
+        Args:
+            training: all training rows.
+            fit: ``fit(method, training, validation)`` trains another, built method with the same settings.
+        """
+        return training
+
+    def augment(self, batch: Batch) -> Batch:
+        """Hook before each training step: may change the batch, for instance hide modalities."""
+        return batch
 
     def begin_stage(self, stage: Stage) -> None:
         """Hook before a stage's first epoch; remembers its name for methods whose forward pass differs by stage."""
@@ -232,11 +261,23 @@ class Method(nn.Module, ABC):
         """Hook called once, with the best weights, on the whole validation part in evaluation mode."""
 
     def encode(self, batch: Batch) -> dict[str, Tensor]:
-        """Embeddings ``(B, width)`` by modality; rows of an absent modality hold the encoding of the training mean."""
+        """Embeddings ``(B, width)`` by modality; rows of an absent modality hold the encoding of the training mean.
+
+        Encodings that :meth:`cache_encodings` attached are used as they are.
+        """
         return {
-            name: encoder(batch.modalities[name], batch.present[name], batch.lengths.get(name))
+            name: batch.extra[key]
+            if (key := f"encoding:{name}") in batch.extra
+            else encoder(batch.modalities[name], batch.present[name], batch.lengths.get(name))
             for name, encoder in self.encoders.items()
         }
+
+    @torch.no_grad()
+    def cache_encodings(self, batch: Batch, size: int = 1024) -> Batch:
+        """The batch with its encodings attached, for stages that keep the encoders frozen."""
+        self.encoders.eval()
+        chunks = [self.encode(chunk) for chunk in batch.chunks(size)]
+        return batch.attach(**{f"encoding:{name}": torch.cat([c[name] for c in chunks]) for name in self.encoders})
 
     def with_prior(self, logits: Tensor, available: Tensor) -> Tensor:
         """Logits where ``available`` ``(B,)`` is true, the log class prior elsewhere."""

@@ -1,275 +1,325 @@
-"""DMIL: decomposition-based multimodal interaction learning, in three stages, for two modalities."""
+"""DMIL: decomposition-based multimodal interaction learning, in three stages."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import mse_loss
 
+from interplay.methods import _dmil_loss
 from interplay.methods._base import (
     REDUNDANCY,
     SYNERGY,
     Batch,
+    Fit,
     Loss,
     Method,
     Output,
     Stage,
-    all_present,
     any_present,
-    cross_entropy,
     unique,
 )
-from interplay.nn import ByName, GaussianHead, bottleneck_decoder, sample_gaussian
-from interplay.nn.losses import gaussian_kl
+from interplay.methods._composition import cross_fitted_composition
+from interplay.methods._dmil_weights import PRESETS, weights
+from interplay.nn import (
+    ByName,
+    GaussianHead,
+    PointHead,
+    Posterior,
+    bottleneck_decoder,
+    consensus,
+    sample_gaussian,
+)
 
-Posterior = tuple[Tensor, Tensor]
-
-
-@dataclass(frozen=True)
-class Weights:
-    """Effective loss weights of one stage; pairs are (first modality, second modality)."""
-
-    fused: float = 0.0
-    heads: float = 0.0
-    components: float = 0.0
-    kl: tuple[float, float] = (0.0, 0.0)
-    reconstruction: tuple[float, float] = (0.0, 0.0)
-    consistency_kl: float = 0.0
-    consistency_reconstruction: float = 0.0
-
-
-# The released code, latest state, with all its factors multiplied out.
-PUBLISHED = {
-    "intra": Weights(heads=1.0, kl=(0.008, 0.04), reconstruction=(0.002, 0.01)),
-    "consistency": Weights(fused=1.0, components=0.5, consistency_kl=0.02, consistency_reconstruction=0.005),
-    "joint": Weights(
-        fused=1.0,
-        heads=0.5,
-        components=0.8,
-        kl=(0.02, 0.02),
-        reconstruction=(0.003, 0.003),
-        consistency_kl=0.008,
-        consistency_reconstruction=0.001,
-    ),
-}
-# Symmetric in the modalities, otherwise the same trade-offs.
-CORRECTED = {**PUBLISHED, "intra": Weights(heads=1.0, kl=(0.008, 0.008), reconstruction=(0.01, 0.01))}
+LEVELS = ("both", "intra", "consistency")
+FIRST_LEVEL = ("encoders", "embed", "relevant", "irrelevant", "decoder", "heads")
+SILENCE = 0.05
+CHOICES = {"preset": PRESETS, "levels": LEVELS}
 
 
 class DMIL(Method):
     r"""Split each modality into what predicts the target and the rest, then into shared, unique and synergistic parts.
 
     Intra-modality level: :math:`q(M^m \mid z_m)` carries the target, :math:`q(N^m \mid z_m)` the rest; both together
-    reconstruct :math:`z_m`. Consistency level: :math:`q(R \mid M^1, M^2)` is what the modalities share, aligned with
-    :math:`v(R \mid M^m)` from one modality alone; :math:`q(U^m \mid M^m)` is the rest. Synergy: a linear map of
-    :math:`[N^1, N^2, N^1 N^2]`. A gate mixes the logits of the four parts,
+    reconstruct :math:`z_m`. Consistency level: :math:`q(R \mid M^1, \dots)` is what the modalities share, aligned with
+    :math:`v(R \mid M^m)` from one modality alone; :math:`q(U^m \mid M^m)` is the rest. Both are linear, so ``R`` and
+    ``U`` are additive in the modalities; only synergy, a perceptron on :math:`[N^1, \dots, \prod_m N^m]`, is not. A
+    gate mixes the logits of the parts,
 
-    .. math:: \text{logits} = \sum_{c \in \{R, U^1, U^2, S\}} g_c\, \ell_c .
+    .. math:: \text{logits} = \sum_{c \in \{R, U^1, \dots, S\}} g_c\, \ell_c .
 
     Stages: ``intra`` trains the first level, ``consistency`` the rest on frozen first-level parts, ``joint`` all.
 
-    Missing modalities: the redundancy is then read from the modality that is left, through :math:`v(R \mid M^m)`; the
-    parts that need an absent modality get gate weight zero and the gate is renormalised; with nothing present, the
-    class prior. Nothing in the published losses makes the parts carry what their names say: read gate weights as a
-    description of the model, not of the data.
+    Nothing in the published losses makes the parts carry what their names say. The preset ``"supervised"`` does: it
+    reads from cross-fitted classifiers which interaction each training sample is
+    (:func:`~interplay.methods._composition.composition`, shares :math:`c`), teaches the gate that composition, trains
+    synergy where samples are synergistic and keeps it at the class prior elsewhere:
+
+    .. math:: L = \mathrm{CE}(\text{logits}) + \sum_m \mathrm{CE}(\ell_{M^m}) + \sum_{c \ne S} \mathrm{CE}(\ell_c)
+              + \Big\langle \frac{c_S}{\bar c_S}\, \mathrm{CE}(\ell_S)
+              + \frac{1 - c_S}{1 - \bar c_S}\, D(p(y) \| p_S) \Big\rangle
+              - \Big\langle \sum_k c_k \log g_k \Big\rangle + \text{bottlenecks.}
+
+    Missing modalities: the posterior of an absent modality is its prior; redundancy is then read from the modalities
+    that are left, through :math:`v(R \mid M^m)`; parts that need an absent modality (synergy: two present ones) get
+    gate weight zero and the gate is renormalised; with nothing present, the class prior.
 
     Args:
-        preset: ``"corrected"`` (normalised embeddings, bounded log-variances, detached reconstruction targets,
-            nonlinear synergy, a usable learning rate in the third stage) or ``"published"`` (the released code: SGD at
-            4e-3, 1e-3, 1e-5 with plateau rules; its audio-side weights go to the second modality).
+        preset: ``"supervised"``; ``"corrected"`` (the published losses with normalised embeddings, bounded
+            log-variances, detached reconstruction targets, nonlinear synergy, a usable learning rate in the third
+            stage); ``"published"`` (the released code: SGD at 4e-3, 1e-3, 1e-5 with plateau rules; its audio-side
+            weights go to every modality but the first); ``"paper"`` (the paper's L1, L2, L3).
         width: size of each latent block.
+        levels: ``"both"``; ``"intra"`` (ablation ID, the paper's variant for three modalities: unique parts and
+            synergy only); ``"consistency"`` (ablation CD: no split into M and N).
+        variational: False for points instead of distributions (ablation FC).
+        modality_dropout: chance that a training step hides a modality of a row; one always stays.
+        n_folds: folds of the classifiers behind the composition targets.
+        bottleneck: factor on all variational, alignment and reconstruction weights; 0 with ``variational=False``
+            leaves a gated mixture.
+        alpha, beta, gamma: the paper's weights of alignment, L1 and L2 (preset ``"paper"``; its values are unknown).
 
     Reference:
         Yang et al., Information-Theoretic Decomposition for Multimodal Interaction Learning, CVPR 2026.
     """
 
-    max_modalities = 2
+    synergy_share: float = 0.5
 
-    def __init__(self, preset: str = "corrected", width: int = 32) -> None:
+    def __init__(
+        self,
+        preset: str = "supervised",
+        width: int = 32,
+        levels: str = "both",
+        variational: bool = True,
+        modality_dropout: float = 0.0,
+        n_folds: int = 4,
+        bottleneck: float = 1.0,
+        alpha: float = 1.0,
+        beta: float = 0.5,
+        gamma: float = 0.8,
+    ) -> None:
         super().__init__()
         self.preset = preset
         self.width = width
+        self.levels = levels
+        self.variational = variational
+        self.modality_dropout = modality_dropout
+        self.n_folds = n_folds
+        self.bottleneck = bottleneck
+        self.alpha = alpha
+        self.beta = beta
+        self.gamma = gamma
 
     def check(self, names: tuple[str, ...], task: str) -> None:
-        """As the base, and the preset must exist."""
+        """As the base, and the parameters must make sense."""
         super().check(names, task)
-        if self.preset not in ("corrected", "published"):
-            raise ValueError(f"DMIL: preset must be 'corrected' or 'published', found {self.preset!r}")
+        for name, allowed in CHOICES.items():
+            if getattr(self, name) not in allowed:
+                expected = " or ".join(map(repr, allowed))
+                raise ValueError(f"DMIL: {name} must be {expected}, found {getattr(self, name)!r}")
+        if not 0 <= self.modality_dropout < 1:
+            raise ValueError(f"DMIL: modality_dropout must lie in [0, 1), found {self.modality_dropout!r}")
+        if self.n_folds < 2:
+            raise ValueError(f"DMIL: n_folds must be at least 2, found {self.n_folds!r}")
 
     @property
     def published(self) -> bool:
-        """Whether the released code's choices are in force."""
+        """Whether the released code's network and schedule are in force."""
         return self.preset == "published"
+
+    @property
+    def supervised(self) -> bool:
+        """Whether composition targets supervise gate and synergy."""
+        return self.preset == "supervised"
 
     def build_parts(self, widths: Mapping[str, int], n_classes: int) -> None:
         """Create both levels, the synergy part, the heads and the gate."""
         e, names = self.width, list(widths)
         limit = None if self.published else 6.0
-        self.parts = [REDUNDANCY, *(unique(name) for name in names), SYNERGY]
 
         def per_modality(make: Any) -> ByName:
             return ByName({name: make(name) for name in names})
+
+        def posterior(inputs: int) -> nn.Module:
+            return GaussianHead(inputs, e, limit) if self.variational else PointHead(inputs, e)
 
         def embed(name: str) -> nn.Module:
             linear = nn.Linear(widths[name], e)
             return linear if self.published else nn.Sequential(linear, nn.LayerNorm(e))
 
         self.embed = per_modality(embed)
-        self.relevant = per_modality(lambda _: GaussianHead(e, e, limit))
-        self.irrelevant = per_modality(lambda _: GaussianHead(e, e, limit))
-        self.decoder = per_modality(lambda _: bottleneck_decoder(2 * e, e))
         self.heads = per_modality(lambda _: nn.Linear(e, n_classes))
-        self.shared = GaussianHead(2 * e, e, limit)
-        self.shared_single = per_modality(lambda _: GaussianHead(e, e, limit))
-        self.unique = per_modality(lambda _: GaussianHead(e, e, limit))
-        self.consistency_decoder = per_modality(lambda _: bottleneck_decoder(2 * e, e))
-        linear = nn.Linear(3 * e, e)
-        self.fusion = linear if self.published else nn.Sequential(linear, nn.GELU(), nn.Linear(e, e))
+        if self.levels != "consistency":
+            self.relevant = per_modality(lambda _: posterior(e))
+            self.irrelevant = per_modality(lambda _: posterior(e))
+            self.decoder = per_modality(lambda _: bottleneck_decoder(2 * e, e))
+        unique_parts = [unique(name) for name in names]
+        self.parts = [*unique_parts, SYNERGY]
+        if self.levels != "intra":
+            self.parts = [REDUNDANCY, *self.parts]
+            self.shared = posterior(len(names) * e)
+            self.shared_single = per_modality(lambda _: posterior(e))
+            self.unique = per_modality(lambda _: posterior(e))
+            self.consistency_decoder = per_modality(lambda _: bottleneck_decoder(2 * e, e))
+        linear = nn.Linear((len(names) + 1) * e, e if self.published else 8 * e)
+        self.fusion = linear if self.published else nn.Sequential(linear, nn.GELU(), nn.Linear(8 * e, e))
         self.component_heads = ByName({part: nn.Linear(e, n_classes) for part in self.parts})
-        self.gate = nn.Sequential(nn.Linear(4 * e, e), nn.ReLU(), nn.Linear(e, 4))
+        inputs = 2 * len(names) if self.supervised else len(self.parts)
+        self.gate = nn.Sequential(nn.Linear(inputs * e, e), nn.ReLU(), nn.Linear(e, len(self.parts)))
 
     def stages(self, max_epochs: int) -> list[Stage]:
         """Three stages; the published schedule is 10, 5 and 55 of 70 epochs."""
         intra, consistency = max(1, max_epochs // 7), max(1, max_epochs // 14)
-        first_level = ("encoders", "embed", "relevant", "irrelevant", "decoder", "heads")
+        frozen = tuple(name for name in FIRST_LEVEL if hasattr(self, name))
         if self.published:
             rest = max(1, max_epochs - intra - consistency)
             sgd: dict[str, Any] = {"optimizer": "sgd"}
             return [
                 Stage("intra", intra, 4e-3, plateau=(0.2, 2), **sgd),
-                Stage("consistency", consistency, 1e-3, first_level, plateau=(0.1, 1), **sgd),
+                Stage("consistency", consistency, 1e-3, frozen, plateau=(0.1, 1), **sgd),
                 Stage("joint", rest, 1e-5, plateau=(0.1, 10), **sgd),
             ]
-        intra, consistency = max(1, 2 * max_epochs // 7), max(1, max_epochs // 7)
+        intra, consistency = max(1, 3 * max_epochs // 7), max(1, max_epochs // 7)
         return [
             Stage("intra", intra),
-            Stage("consistency", consistency, frozen=first_level),
+            Stage("consistency", consistency, frozen=frozen),
             Stage("joint", max(1, max_epochs - intra - consistency)),
         ]
 
-    def forward(self, batch: Batch) -> Output:
-        """Gated logits in every stage but the first, where it is the mean of the modalities' own logits."""
-        first, second = names = self.encoders.names
-        present = {name: batch.present[name] for name in names}
-        z = {name: self.embed[name](encoded) for name, encoded in self.encode(batch).items()}
-        relevant = self._posteriors(self.relevant, z, present)
-        irrelevant = self._posteriors(self.irrelevant, z, present)
-        m, n = self._draw(relevant), self._draw(irrelevant)
-        unimodal = {name: self.with_prior(self.heads[name](m[name]), present[name]) for name in names}
+    def prepare(self, training: Batch, fit: Fit) -> Batch:
+        """Attach the composition of each training row."""
+        if not self.supervised:
+            return training
+        prior = self.log_prior.exp()
+        return training.attach(composition=cross_fitted_composition(self.encoders, prior, training, fit, self.n_folds))
 
-        means = {name: relevant[name][0] for name in names}
-        shared = self.shared(torch.cat([means[first], means[second]], -1))
-        single = {name: self.shared_single[name](means[name]) for name in names}
-        alone = [present[a] & ~present[b] for a, b in (names, names[::-1])]
-        shared = tuple(
-            torch.where(alone[0][:, None], one, torch.where(alone[1][:, None], two, both))
-            for one, two, both in zip(single[first], single[second], shared, strict=True)
-        )
-        own = self._posteriors(self.unique, means, present)
-        r, u = self._draw({"": shared})[""], self._draw(own)
-        # Only the second stage sees samples of N: there the encoders are frozen and noise is cheap augmentation.
-        rest = n if self.stage_name == "consistency" else {name: irrelevant[name][0] for name in names}
-        s = self.fusion(torch.cat([rest[first], rest[second], rest[first] * rest[second]], -1))
-        latent = {REDUNDANCY: r, **{unique(name): u[name] for name in names}, SYNERGY: s}
-        components = {part: head(latent[part]) for part, head in self.component_heads.items()}
-        gate = self._gate(latent, batch)
-        fused = torch.stack([gate[part][:, None] * components[part] for part in self.parts]).sum(0)
+    def augment(self, batch: Batch) -> Batch:
+        """Hide modalities at random."""
+        return hide_modalities(batch, self.modality_dropout) if self.modality_dropout else batch
+
+    def forward(self, batch: Batch) -> Output:
+        """Gated logits in every stage but the first, which has no gate yet."""
+        latents = self._intra(batch)
+        if self.levels != "intra":
+            latents |= self._consistency(latents, batch)
+        unimodal = {name: self.with_prior(self.heads[name](m), batch.present[name]) for name, m in latents["m"].items()}
+        components = self._components(latents)
+        if self.supervised and not self.training:
+            components[SYNERGY] = self._silence(components[SYNERGY])
+        gate = self._gate(latents, batch)
         if self.stage_name == "intra":
-            weight = torch.stack(list(present.values())).float()[..., None]
-            mean = (torch.stack(list(unimodal.values())) * weight).sum(0) / weight.sum(0).clamp(min=1)
-            fused = mean
-        latents = {
-            "z": z, "m": m, "n": n, "r": r, "u": u, "means": means, "relevant": relevant, "irrelevant": irrelevant,
-            "shared": shared, "single": single, "own": own,
-        }  # fmt: skip
+            fused = self._first_logits(unimodal, components[SYNERGY], batch)
+        else:
+            # Supervised: each part learns its own task, the gate learns to mix.
+            stop = self.supervised
+            weighted = [gate[c][:, None] * (x.detach() if stop else x) for c, x in components.items()]
+            fused = torch.stack(weighted).sum(0)
         return Output(self.with_prior(fused, any_present(batch)), unimodal, components, gate, latents)
 
-    def _posteriors(
-        self, heads: ByName, inputs: Mapping[str, Tensor], present: Mapping[str, Tensor]
-    ) -> dict[str, Posterior]:
+    def _intra(self, batch: Batch) -> dict[str, Any]:
+        z = {name: self.embed[name](encoded) for name, encoded in self.encode(batch).items()}
+        if self.levels == "consistency":
+            own = {name: x * batch.present[name][:, None] for name, x in z.items()}
+            return {"z": z, "m": own, "n": own, "means": own, "rest": own}
+        relevant = self._posteriors(self.relevant, z, batch)
+        irrelevant = self._posteriors(self.irrelevant, z, batch)
+        m, n = self._draw(relevant), self._draw(irrelevant)
+        means = {name: posterior[0] for name, posterior in relevant.items()}
+        # Only the second stage sees samples of N: there the encoders are frozen and noise is cheap augmentation.
+        rest = n if self.stage_name == "consistency" else {name: q[0] for name, q in irrelevant.items()}
+        return {
+            "z": z, "m": m, "n": n, "means": means, "rest": rest, "relevant": relevant, "irrelevant": irrelevant,
+        }  # fmt: skip
+
+    def _consistency(self, latents: Mapping[str, Any], batch: Batch) -> dict[str, Any]:
+        means = latents["means"]
+        single = {name: self.shared_single[name](x) for name, x in means.items()}
+        together = self.shared(torch.cat(list(means.values()), -1))
+        shared = consensus(together, list(single.values()), [batch.present[name] for name in means])
+        own = self._posteriors(self.unique, means, batch)
+        return {
+            "single": single,
+            "shared": shared,
+            "own": own,
+            "r": self._draw({REDUNDANCY: shared})[REDUNDANCY],
+            "u": self._draw(own),
+        }
+
+    def _components(self, latents: Mapping[str, Any]) -> dict[str, Tensor]:
+        rest = list(latents["rest"].values())
+        synergy = self.fusion(torch.cat([*rest, torch.stack(rest).prod(0)], -1))
+        own = latents["u"] if "u" in latents else latents["m"]
+        latent = {**{unique(name): u for name, u in own.items()}, SYNERGY: synergy}
+        if "r" in latents:
+            latent[REDUNDANCY] = latents["r"]
+        latents["parts"] = latent  # type: ignore[index]
+        return {part: self.component_heads[part](latent[part]) for part in self.parts}
+
+    def _first_logits(self, unimodal: Mapping[str, Tensor], synergy: Tensor, batch: Batch) -> Tensor:
+        """First stage: the mean of the modalities' logits; supervised, their product times what synergy adds."""
+        present = torch.stack([batch.present[name] for name in unimodal]).float()[..., None]
+        if not self.supervised:
+            return (torch.stack(list(unimodal.values())) * present).sum(0) / present.sum(0).clamp(min=1)
+        added = torch.stack([logits.log_softmax(-1) - self.log_prior for logits in unimodal.values()]) * present
+        surplus = (synergy.log_softmax(-1) - self.log_prior) * _several(batch)[:, None]
+        return self.log_prior + added.sum(0) + surplus
+
+    def _silence(self, synergy: Tensor) -> Tensor:
+        """Exactly the class prior where synergy says almost nothing: a divergence below 5 % of the class entropy.
+
+        Blindness is learned only up to traces, and the arg-max of a trace is a confident-looking answer.
+        """
+        log_p, prior = synergy.log_softmax(-1), self.log_prior
+        said = (log_p.exp() * (log_p - prior)).sum(-1, keepdim=True)
+        return torch.where(said > SILENCE * -(prior.exp() * prior).sum(), synergy, prior)
+
+    def _posteriors(self, heads: ByName, inputs: Mapping[str, Tensor], batch: Batch) -> dict[str, Posterior]:
         """Posterior by modality; the standard normal prior where the modality is absent."""
-        return {name: tuple(t * present[name][:, None] for t in heads[name](x)) for name, x in inputs.items()}
+
+        def mask(t: Tensor | None, name: str) -> Tensor | None:
+            return None if t is None else t * batch.present[name][:, None]
+
+        return {name: tuple(mask(t, name) for t in heads[name](x)) for name, x in inputs.items()}  # type: ignore[misc]
 
     def _draw(self, posteriors: Mapping[str, Posterior]) -> dict[str, Tensor]:
         """Samples in training mode, means in evaluation mode."""
         return {name: sample_gaussian(p) if self.training else p[0] for name, p in posteriors.items()}
 
-    def _gate(self, latent: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
-        names = self.encoders.names
-        available = torch.stack([any_present(batch), *(batch.present[name] for name in names), all_present(batch)], -1)
-        available = available | ~any_present(batch)[:, None]
-        scores = self.gate(torch.cat([latent[part] for part in self.parts], -1))
+    def _gate(self, latents: Mapping[str, Any], batch: Batch) -> dict[str, Tensor]:
+        available = self.available(batch) | ~any_present(batch)[:, None]
+        if self.supervised:
+            inputs = [*latents["means"].values(), *latents["rest"].values()]
+        else:
+            inputs = [latents["parts"][part] for part in self.parts]
+        scores = self.gate(torch.cat(inputs, -1))
         weights = scores.masked_fill(~available, -torch.inf).softmax(-1)
         return dict(zip(self.parts, weights.unbind(-1), strict=True))
 
-    def loss(self, output: Output, batch: Batch, stage: Stage) -> Loss:
-        """Weighted sum of cross-entropies, divergences and reconstructions; weights by stage."""
-        w = (PUBLISHED if self.published else CORRECTED)[stage.name]
-        parts: dict[str, Tensor] = {}
-        total = output.logits.new_zeros(())
-        for weight, found in (
-            (w.fused, {"fused": cross_entropy(output.logits, batch.target)}),
-            (w.heads, self._head_terms(output, batch)),
-            (w.components, self._component_terms(output, batch)),
-        ):
-            if weight:
-                parts |= found
-                total = total + weight * torch.stack(list(found.values())).sum()
-        for weight, name, value in self._bottleneck_terms(output, batch, w):
-            parts[name] = value
-            total = total + weight * value
-        return Loss(total, parts)
-
-    def _head_terms(self, output: Output, batch: Batch) -> dict[str, Tensor]:
-        return {
-            f"head:{name}": cross_entropy(logits, batch.target, batch.present[name])
-            for name, logits in output.unimodal.items()
-        }
-
-    def _component_terms(self, output: Output, batch: Batch) -> dict[str, Tensor]:
-        where = {
+    def available(self, batch: Batch) -> Tensor:
+        """Bool ``(B, parts)``: redundancy needs one modality, unique parts their own, synergy two."""
+        masks = {
             REDUNDANCY: any_present(batch),
-            SYNERGY: all_present(batch),
+            SYNERGY: _several(batch),
             **{unique(name): mask for name, mask in batch.present.items()},
         }
-        return {part: cross_entropy(logits, batch.target, where[part]) for part, logits in output.components.items()}
+        return torch.stack([masks[part] for part in self.parts], -1)
 
-    def _bottleneck_terms(self, output: Output, batch: Batch, w: Weights) -> list[tuple[float, str, Tensor]]:
-        """Weight, name and value of each divergence and reconstruction of the stage."""
-        h, whole, some = output.latents, all_present(batch), any_present(batch)
-        terms: list[tuple[float, str, Tensor]] = []
-        for i, name in enumerate(self.encoders.names):
-            rows = batch.present[name]
-            if w.kl[i]:
-                kl = [_masked_kl(h[block][name], None, rows) for block in ("relevant", "irrelevant")]
-                terms.append((w.kl[i], f"kl:{name}", kl[0] + kl[1]))
-            if w.reconstruction[i]:
-                decoded = self.decoder[name](torch.cat([h["m"][name], h["n"][name]], -1))
-                terms.append((w.reconstruction[i], f"reconstruction:{name}", self._mse(decoded, h["z"][name], rows)))
-            if w.consistency_kl:
-                own = _masked_kl(h["own"][name], None, rows)
-                alignment = _masked_kl(h["shared"], h["single"][name], whole)
-                terms.append((w.consistency_kl, f"unique_kl:{name}", own))
-                terms.append((w.consistency_kl, f"alignment:{name}", alignment))
-            if w.consistency_reconstruction:
-                decoded = self.consistency_decoder[name](torch.cat([h["r"], h["u"][name]], -1))
-                error = self._mse(decoded, h["means"][name], rows)
-                terms.append((w.consistency_reconstruction, f"consistency_reconstruction:{name}", error))
-        if w.consistency_kl:
-            terms.append((w.consistency_kl, "redundancy_kl", _masked_kl(h["shared"], None, some)))
-        return terms
-
-    def _mse(self, decoded: Tensor, target: Tensor, rows: Tensor) -> Tensor:
-        target = target if self.published else target.detach()
-        return _masked_mean(mse_loss(decoded, target, reduction="none"), rows)
+    def loss(self, output: Output, batch: Batch, stage: Stage) -> Loss:
+        """Weighted sum of cross-entropies, divergences and reconstructions; weights by stage."""
+        w = weights(self.preset, stage.name, self.alpha, self.beta, self.gamma, self.bottleneck)
+        return _dmil_loss.total(self, output, batch, w)
 
 
-def _masked_mean(values: Tensor, rows: Tensor) -> Tensor:
-    """Mean over dimensions and over the rows of a mask; 0 where no row is left."""
-    return (values.mean(-1) * rows).sum() / rows.sum().clamp(min=1)
+def _several(batch: Batch) -> Tensor:
+    return torch.stack(list(batch.present.values())).sum(0) >= 2
 
 
-def _masked_kl(q: Posterior, p: Posterior | None, rows: Tensor) -> Tensor:
-    return _masked_mean(gaussian_kl(q, p, reduction="none"), rows)
+def hide_modalities(batch: Batch, probability: float) -> Batch:
+    """Hide each modality of each row with a probability; a row keeps at least one of those it had."""
+    present = torch.stack(list(batch.present.values()))
+    kept = present & (torch.rand(present.shape, device=present.device) >= probability)
+    # Where all would go, the one with the highest random score stays.
+    score = torch.rand(present.shape, device=present.device).masked_fill(~present, -1)
+    spared = torch.zeros_like(present).scatter_(0, score.argmax(0, keepdim=True), True) & present
+    kept = torch.where(kept.any(0), kept, spared)
+    return batch.with_present(dict(zip(batch.present, kept, strict=True)))

@@ -45,17 +45,17 @@ class QMF(LinearFusion):
         """Cross-entropy fused and alone, and the ranking of confidences."""
         own = unimodal_losses(output, batch)
         parts = {"fused": cross_entropy(output.logits, batch.target), **own}
-        if batch.rows is not None and len(batch) > 1:
+        if "row" in batch.extra and len(batch) > 1:
             parts |= {f"rank:{name}": self._rank(name, f, batch) for name, f in output.unimodal.items()}
             self._remember(output, batch)
         weights = [self.rank if name.startswith("rank:") and name not in own else 1.0 for name in parts]
         return Loss(torch.stack([w * x for w, x in zip(weights, parts.values(), strict=True)]).sum(), parts)
 
     def _rank(self, name: str, logits: Tensor, batch: Batch) -> Tensor:
-        assert batch.rows is not None
-        history = self._history(name, batch.rows)
+        assert "row" in batch.extra
+        history = self._history(name, batch.extra["row"])
         low, high = history.min(), history.max()
-        h = ((history - low) / (high - low).clamp(min=1e-12))[batch.rows]
+        h = ((history - low) / (high - low).clamp(min=1e-12))[batch.extra["row"]]
         e, present = energy(logits), batch.present[name]
         gap = h.roll(-1) - h
         hinge = (gap.abs() - gap.sign() * (e - e.roll(-1))).clamp(min=0) * (gap != 0)
@@ -64,11 +64,11 @@ class QMF(LinearFusion):
 
     @torch.no_grad()
     def _remember(self, output: Output, batch: Batch) -> None:
-        assert batch.rows is not None
+        assert "row" in batch.extra
         assert batch.target is not None
         for name, logits in output.unimodal.items():
             losses = torch.nn.functional.cross_entropy(logits, batch.target, reduction="none")
-            self._history(name, batch.rows).index_add_(0, batch.rows, losses * batch.present[name])
+            self._history(name, batch.extra["row"]).index_add_(0, batch.extra["row"], losses * batch.present[name])
 
     def _history(self, name: str, rows: Tensor) -> Tensor:
         """Accumulated loss by training row, grown as rows are seen."""

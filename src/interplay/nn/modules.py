@@ -1,9 +1,12 @@
 """Small parts shared by the methods."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
+
+# Mean and log-variance of a diagonal Gaussian, each (B, d); a point has no log-variance.
+Posterior = tuple[Tensor, Tensor | None]
 
 
 class ByName(nn.Module):
@@ -110,10 +113,47 @@ class GaussianHead(nn.Module):
         return mean, log_variance
 
 
-def sample_gaussian(posterior: tuple[Tensor, Tensor]) -> Tensor:
-    """One reparameterised draw from a diagonal Gaussian given as (mean, log-variance)."""
+class PointHead(nn.Module):
+    """Linear map to a point, in the place of :class:`GaussianHead`: the log-variance is None."""
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(in_features, out_features)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, None]:
+        """Return the point ``(B, out_features)``, and None."""
+        return self.linear(x), None
+
+
+def sample_gaussian(posterior: Posterior) -> Tensor:
+    """One reparameterised draw from a diagonal Gaussian given as (mean, log-variance); a point stays itself."""
     mean, log_variance = posterior
+    if log_variance is None:
+        return mean
     return mean + torch.exp(log_variance / 2) * torch.randn_like(mean)
+
+
+def consensus(together: Posterior, single: Sequence[Posterior], present: Sequence[Tensor]) -> Posterior:
+    r"""Posterior given all modalities where all are present, else the geometric mean of those given one that is.
+
+    The normalised geometric mean of Gaussians has the mean of their precisions, and their precision-weighted mean
+    (with one: that one). Rows with nothing present get the standard normal prior.
+
+    Args:
+        together: mean and log-variance ``(B, d)`` (None for points) given all.
+        single: the same given each modality alone.
+        present: bool ``(B,)`` for each modality.
+    """
+    there = torch.stack(list(present)).unsqueeze(-1)
+    share = there / there.sum(0).clamp(min=1)
+    whole, nothing = there.all(0), ~there.any(0)
+    means = torch.stack([mean for mean, _ in single])
+    if together[1] is None:
+        return torch.where(whole, together[0], (share * means).sum(0)), None
+    precisions = share * torch.stack([-v for _, v in single if v is not None]).exp()
+    precision = precisions.sum(0) + nothing
+    mean = (precisions * means).sum(0) / precision
+    return torch.where(whole, together[0], mean), torch.where(whole, together[1], -precision.log())
 
 
 def bottleneck_decoder(in_features: int, out_features: int) -> nn.Sequential:

@@ -64,7 +64,7 @@ class Batches:
         order = torch.randperm(len(self.data), generator=self.generator)
         device = next(iter(self.data.present.values())).device
         for rows in torch.split(order, self.size):
-            batch = replace(self.data[rows.to(device)], rows=rows.to(device))
+            batch = self.data[rows.to(device)].attach(row=rows.to(device))
             for _ in range(self.repeat):
                 yield batch
 
@@ -90,7 +90,7 @@ class StageModule(pl.LightningModule):
         if self.stage.optimizer == "sgd":
             optimizer: torch.optim.Optimizer = torch.optim.SGD(weights, rate, momentum=0.9, weight_decay=1e-4)
         else:
-            optimizer = torch.optim.AdamW(weights, rate, weight_decay=self.settings.weight_decay)
+            optimizer = torch.optim.AdamW(weights, rate, weight_decay=self.settings.weight_decay, fused=True)
         if self.stage.plateau is not None:
             factor, patience = self.stage.plateau
             self._plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=factor, patience=patience)
@@ -105,6 +105,7 @@ class StageModule(pl.LightningModule):
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
         """Loss of one batch."""
+        batch = self.method.augment(batch)
         output = self.method(batch)
         loss = self.method.loss(output, batch, self.stage)
         self._output = (output, batch)
@@ -144,7 +145,7 @@ class StageModule(pl.LightningModule):
         if math.isfinite(loss) and score < self.best_score:
             self.best_score, self.best_epoch = score, self.current_epoch
             self.best_state = copy.deepcopy(self.method.state_dict())
-        elif self.current_epoch - self.best_epoch >= self.settings.patience:
+        elif self.current_epoch - self.best_epoch >= (self.stage.patience or self.settings.patience):
             self.trainer.should_stop = True
 
 
@@ -176,9 +177,9 @@ def train(method: Method, training: Batch, validation: Batch, settings: Settings
     """
     history = History()
     generator = torch.Generator().manual_seed(seed)
+    training = prepare(method, training, settings, seed)
     for stage in method.stages(settings.max_epochs):
-        batches = Batches(training, settings.batch_size, generator, method.steps_per_batch)
-        module = _run_stage(method, stage, batches, validation, settings)
+        module = _run_stage(method, stage, training, validation, settings, generator)
         if not module.best_state:
             raise RuntimeError(
                 f"stage {stage.name!r} never reached a finite validation loss; lower learning_rate "
@@ -192,8 +193,23 @@ def train(method: Method, training: Batch, validation: Batch, settings: Settings
     return history
 
 
-def _run_stage(method: Method, stage: Stage, batches: Batches, validation: Batch, settings: Settings) -> StageModule:
+def prepare(method: Method, training: Batch, settings: Settings, seed: int) -> Batch:
+    """Training rows with what the method attaches to them before its first stage."""
+    quiet = replace(settings, progress=False)
+
+    def fit(other: Method, rows: Batch, held_out: Batch) -> None:
+        train(other, rows, held_out, quiet, seed)
+
+    return method.prepare(training, fit)
+
+
+def _run_stage(
+    method: Method, stage: Stage, training: Batch, validation: Batch, settings: Settings, generator: torch.Generator
+) -> StageModule:
     method.begin_stage(stage)
+    if "encoders" in stage.frozen:
+        training, validation = method.cache_encodings(training), method.cache_encodings(validation)
+    batches = Batches(training, settings.batch_size, generator, method.steps_per_batch)
     method.train()
     frozen = [p for name in stage.frozen for p in method.get_submodule(name).parameters()]
     for parameter in frozen:

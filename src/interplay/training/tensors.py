@@ -37,4 +37,8 @@ def to_batch(
         # Fill, not multiply: a product would keep NaN.
         x[~valid_steps(x, present[name], lengths.get(name))] = 0
         modalities[name] = x
-    return Batch(modalities, present, lengths, None if target is None else torch.from_numpy(target))
+    extra = {}
+    if dataset.groups is not None:
+        extra["group"] = torch.from_numpy(np.unique(dataset.groups, return_inverse=True)[1].astype(np.int64))
+    codes = None if target is None else torch.from_numpy(target)
+    return Batch(modalities, present, lengths, codes, extra=extra)

@@ -1,0 +1,39 @@
+"""What can be told from none on real data, found through INTERPLAY_DATA: ``python benchmarks/measure_real.py``."""
+
+import os
+import sys
+import time
+
+sys.path.insert(0, os.environ["INTERPLAY_DATA"])
+import loading
+
+import interplay as ip
+from interplay.data import MultimodalDataset
+
+
+def show(label, data, **more):
+    start = time.perf_counter()
+    found = ip.measure(data, sensitivity=False, random_state=0, **more)
+    print(f"== {label} ({time.perf_counter() - start:.0f} s)\n{found}", flush=True)
+
+
+def main():
+    crema = loading.load("crema_d_votes")
+    votes = MultimodalDataset(
+        {name: x.argmax(1) for name, x in crema.modalities.items()}, crema.target, groups=crema.groups
+    )
+    for definition in ("broja", "mmi", "pointwise_min", "ccs", "pm", "sx"):
+        show(f"crema_d_votes, {definition}", votes, redundancy=definition)
+    mosi = loading.load("cmu_mosi")
+    data = MultimodalDataset(mosi.modalities, mosi.target, groups=mosi.groups)[mosi.is_test]
+    show("cmu_mosi, test part", data)
+    show("cmu_mosi, test part, classifiers", data, estimator="classifiers", n_repeats=1)
+    leaves = loading.load("100leaves")
+    data = MultimodalDataset(leaves.modalities, leaves.target)
+    show("100leaves", data)
+    for pair in (["margin", "shape"], ["margin", "texture"], ["shape", "texture"]):
+        show("100leaves, classifiers", data, modalities=pair, estimator="classifiers", n_repeats=1)
+
+
+if __name__ == "__main__":
+    main()

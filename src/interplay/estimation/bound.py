@@ -1,0 +1,129 @@
+"""From three separate samples to bounds of synergy and of the accuracy of fusion: no labelled pair is used."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import ArrayLike, NDArray
+
+from interplay.estimation._bound_codes import Coded, choose_pair_bins, code_sources
+from interplay.estimation._bound_input import read_sources
+from interplay.estimation.bound_result import Bound
+from interplay.estimation.disagreement import disagreement_of_samples
+from interplay.estimation.discretise import DISCRETISERS
+from interplay.estimation.promises import honest_promises
+from interplay.information._bounds_batch import bounds_batch
+from interplay.information._programme import cell_limits
+from interplay.information.bounds import SynergyBounds, synergy_bounds
+from interplay.information.tables import reconcile_batch
+
+__all__ = ["bound"]
+
+Array = NDArray[np.float64]
+
+
+def bound(
+    labelled: Mapping[str, tuple[ArrayLike, ArrayLike]],
+    pairs: Mapping[str, ArrayLike],
+    *,
+    n_bins: int | None = None,
+    discretiser: str = "classifier",
+    confidence: float = 0.95,
+    n_bootstrap: int = 100,
+    n_splits: int = 2,
+    random_state: int | None = None,
+    n_jobs: int | None = None,
+    progress: bool = False,
+) -> Bound:
+    """Bound synergy and the accuracy of fusion from samples that were never labelled together.
+
+    Each modality is cut into symbols on some folds and counted on the others; the three tables are reconciled
+    and bounded (`synergy_bounds`); ends are one-sided at `confidence`. What is bounded is the synergy of the
+    symbols; the lower end of accuracy holds for the modalities themselves, too, the upper end for the symbols.
+
+    Args:
+        labelled: name -> (values (n, ...), labels (n,)) of exactly two modalities; the samples need not match.
+        pairs: the same two names -> values (m, ...), row by row from the same unlabelled samples.
+        n_bins: symbols a modality; chosen from the sample sizes if None. Integer codes are used as they stand.
+        discretiser: "classifier" (clusters of predicted probabilities), "kmeans", "tree" or "quantile".
+        confidence: of each one-sided end.
+        n_bootstrap: resamples of the three sources.
+        n_splits: folds; every labelled sample is counted once, by a partition fitted without it.
+        random_state: seed.
+        n_jobs: processes for the splits.
+        progress: show a bar.
+
+    Returns:
+        The bounds, with `.advice` in plain words.
+
+    Raises:
+        ValueError: names, lengths, shapes or labels that do not fit, or settings out of range.
+
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.integers(2, size=(2, 3000, 2))   # inputs of two separate labelled samples: y = a AND b
+    >>> y = x[..., 0] & x[..., 1]
+    >>> pairs = rng.integers(2, size=(2, 3000))
+    >>> found = bound({"a": (x[0, :, 0], y[0]), "b": (x[1, :, 1], y[1])}, {"a": pairs[0], "b": pairs[1]},
+    ...               random_state=0)
+    >>> found.accuracy[0] > 0.95 and found.synergy[0] > 0.4
+    True
+    """
+    _check_settings(n_bins, discretiser, confidence, n_bootstrap, n_splits)
+    sources = read_sources(labelled, pairs, n_splits)
+    seeds = np.random.SeedSequence(random_state).generate_state(n_splits + 2)
+    bins = n_bins or choose_pair_bins(sources)
+    coded = code_sources(sources, bins, discretiser, n_splits, int(seeds[-1]))
+    work = _track(list(enumerate(coded)), progress)
+    results = Parallel(n_jobs=n_jobs)(delayed(_one_split)(part, n_bootstrap, int(seeds[i])) for i, part in work)
+    exact: list[SynergyBounds] = [r[0] for r in results]
+    draws = {name: np.mean([r[1][name] for r in results], axis=0) for name in results[0][1]}
+    seen = {name: float(np.mean([r[2][name] for r in results])) for name in results[0][2]}
+    promised = honest_promises(coded, int(seeds[-2]))
+    continuous = None if all(sources.are_codes) else disagreement_of_samples(sources, n_splits, int(seeds[-2]))
+    return Bound.assemble(sources, coded, exact, draws, seen, promised, continuous, confidence)
+
+
+def _check_settings(n_bins: int | None, discretiser: str, confidence: float, n_bootstrap: int, n_splits: int) -> None:
+    if n_bins is not None and n_bins < 2:
+        raise ValueError(f"n_bins is {n_bins}, expected at least 2")
+    if discretiser not in DISCRETISERS:
+        raise ValueError(f"discretiser {discretiser!r} is unknown; there are {', '.join(DISCRETISERS)}")
+    if not 0.5 < confidence < 1:
+        raise ValueError(f"confidence is {confidence}, expected a number between 0.5 and 1")
+    if n_bootstrap < 20 or n_splits < 2:
+        raise ValueError(f"n_bootstrap is {n_bootstrap} (at least 20), n_splits is {n_splits} (at least 2)")
+
+
+def _one_split(part: Coded, n_bootstrap: int, seed: int) -> tuple[SynergyBounds, dict[str, Array], dict[str, float]]:
+    """Bounds of the split's tables, their bootstrap draws, and the same batch computation on the tables seen."""
+    counts = part.counts()
+    sizes = tuple(int(c.sum()) for c in counts)
+    exact = synergy_bounds(*(c / c.sum() for c in counts), reconcile=True, sizes=sizes, starts=2)  # type: ignore[arg-type]
+    moved = exact.reconciliation
+    assert moved is not None
+    seen = _batch((moved.p1y[None], moved.p2y[None], moved.p12[None]))
+    rng = np.random.default_rng(seed)
+    draws = [
+        rng.multinomial(n, c.ravel() / n, size=n_bootstrap).reshape(n_bootstrap, *c.shape) / n
+        for n, c in zip(sizes, counts, strict=True)
+    ]
+    weights = np.array(sizes) / sum(sizes)
+    *tables, _ = reconcile_batch(draws[0], draws[1], draws[2], weights, tolerance=1e-4, max_iterations=100)
+    return exact, _batch((tables[0], tables[1], tables[2])), {name: float(v[0]) for name, v in seen.items()}
+
+
+def _batch(tables: tuple[Array, Array, Array]) -> dict[str, Array]:
+    found = bounds_batch(*tables)
+    found["accuracy_upper"] = np.minimum(cell_limits(*tables)[1].max(-1).sum((1, 2)), 1.0)
+    found["single1"], found["single2"] = tables[0].max(2).sum(1), tables[1].max(2).sum(1)
+    return found
+
+
+def _track(work: list[Any], progress: bool) -> Any:
+    if not progress:
+        return work
+    from rich.progress import track
+
+    return track(work, description="bounds")
