@@ -75,7 +75,7 @@ def p_of_synergy(table, n_tables, rng):
 def estimates(table, n_tables, rng):
     """Corrected parts by method, and the deviation of the intervals."""
     n = int(table.sum())
-    model = pairwise_maximum_entropy(table)
+    model = pairwise_maximum_entropy(table, shrink=True)
     plugin, exact = parts_of(np.stack([table / n, model]), "broja")
     drawn = parts_of(from_model(model, n)(rng, n_tables), "broja")
     scatter = parts_of(from_model(table / n, n)(rng, n_tables), "broja").std(axis=0, ddof=1)

@@ -65,7 +65,7 @@ def correct(table: NDArray[Any], plugin: Array, drawn: Array, exact: Array, meth
     """Plug-in parts less their bias.
 
     "maxent" subtracts from every part the mean error of tables of the same size drawn from the pairwise
-    maximum-entropy joint m. The entropy methods correct ``I12`` by their formula instead; "miller-madow" also ``I1``
+    maximum-entropy joint m (of shrunken pairwise tables). The entropy methods correct ``I12`` by their formula instead; "miller-madow" also ``I1``
     and ``I2``, and leaves ``I*``, which has no such formula, as it is. "adaptive" mixes: m is the right model where the
     excess D of the plug-in synergy over what m's tables show is noise, and it is wrong where there is an interaction of
     third order (on XOR it takes away synergy that is there). So ``I12`` is that of "maxent" with weight
@@ -152,7 +152,7 @@ def estimate_table(
         )
 
     plugin = parts_of(table[None], redundancy)[0]
-    model = pairwise_maximum_entropy(table)
+    model = pairwise_maximum_entropy(table, shrink=True)
     under_model = run(from_model(model, n), n_bootstrap, 0)
     exact = parts_of(model[None], redundancy)[0]
     corrected = correct(table, plugin, under_model, exact, settings.correction)
