@@ -11,6 +11,7 @@ __version__ = "0.1.0.dev0"
 # public name -> module that defines it; a module that is its own attribute is the public name itself
 _HOMES = {
     "MultimodalDataset": "interplay.data",
+    "bound": "interplay.estimation",
     "datasets": "interplay.data.datasets",
     "decompose": "interplay.information",
     "evaluation": "interplay.evaluation",
@@ -20,6 +21,7 @@ _HOMES = {
     "methods": "interplay.methods",
     "MultimodalClassifier": "interplay.estimators",
     "plot": "interplay.report.plot",
+    "synergy_bounds": "interplay.information",
 }
 
 __all__ = ["__version__", *sorted(_HOMES)]
@@ -27,9 +29,9 @@ __all__ = ["__version__", *sorted(_HOMES)]
 if TYPE_CHECKING:
     from interplay import evaluation, information, methods
     from interplay.data import MultimodalDataset, datasets
-    from interplay.estimation import measure
+    from interplay.estimation import bound, measure
     from interplay.estimators import MultimodalClassifier
-    from interplay.information import decompose
+    from interplay.information import decompose, synergy_bounds
     from interplay.nn import losses
     from interplay.report import plot
 
