@@ -2,13 +2,15 @@ import copy
 from collections.abc import Mapping
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
 from interplay import MultimodalClassifier, MultimodalDataset, methods
 from interplay.data.datasets import make_interactions
-from interplay.methods import Batch, Output, Stage
+from interplay.information import entropy, mutual_information
+from interplay.methods import Batch, Output, Stage, _dmil_diagnostics
 from interplay.methods._composition import PosteriorTowers, assign_folds, composition
 from interplay.methods.dmil import DMIL, hide_modalities
 from interplay.nn import MaskedEncoder, Standardize, build_encoder, consensus
@@ -63,7 +65,7 @@ def test_composition_equals_its_slow_twin_for_two_modalities() -> None:
 def test_composition_of_three_counts_nothing_twice() -> None:
     """Where all together know most, the unnormalised parts sum to what they know."""
     single = torch.rand(100, 3, dtype=torch.float64)
-    together = single.max(-1).values + torch.rand(100, dtype=torch.float64)
+    together = single.amax(-1) + torch.rand(100, dtype=torch.float64)
     shares = composition(single, together)
     # shares = atoms / (sum + 1e-3), so the sum of the atoms follows from the sum of the shares.
     total = shares.sum(-1)
@@ -351,6 +353,48 @@ def test_synergy_that_says_almost_nothing_says_nothing() -> None:
     torch.testing.assert_close(heard[1], loud)
 
 
+# --- what it tells
+
+
+def test_history_shows_what_goes_on_inside(data: MultimodalDataset) -> None:
+    model = MultimodalClassifier(DMIL(width=8), max_epochs=7, batch_size=32, width=16, random_state=0).fit(data)
+    record = model.history_.records[-1]
+    for block in ("M:a", "N:b", "U:a", "R"):
+        assert 0 <= record[f"active:{block}"] <= 8
+        assert record[f"kl:{block}"] >= 0
+    assert sum(record[f"usage:{part}"] for part in model.method_.parts) == pytest.approx(1, abs=1e-5)
+    assert 0 <= record["gate_entropy"] <= 2
+    assert 0 <= record["dependence:a"] <= 1
+
+
+def test_gate_entropy_of_an_even_gate_is_two_bits() -> None:
+    method = built(DMIL()).eval()
+    output = method(rows())
+    even = {part: torch.full((40,), 0.25) for part in output.gate}
+    output.gate = even
+    assert _dmil_diagnostics.diagnostics(method, output, rows())["gate_entropy"] == pytest.approx(2)
+
+
+def test_a_collapsed_block_raises_the_alarm() -> None:
+    method = built(DMIL()).eval()
+    with torch.no_grad():
+        method.relevant["b"].linear.weight.zero_()
+    with pytest.warns(UserWarning, match="M:b collapsed to their prior"):
+        method.after_fit(method(rows()), rows())
+
+
+def test_uncertainty_comes_from_the_posteriors(data: MultimodalDataset) -> None:
+    params = {"max_epochs": 7, "batch_size": 32, "width": 16, "random_state": 0}
+    model = MultimodalClassifier(DMIL(), **params).fit(data)
+    table = model.explain(data, n_draws=5)
+    parts = model.method_.parts
+    assert (table[[f"sd:{part}" for part in parts]].to_numpy() > 0).mean() > 0.7
+    pd.testing.assert_frame_equal(model.explain(data, n_draws=5), table)
+    pd.testing.assert_frame_equal(model.explain(data), table.drop(columns=[f"sd:{part}" for part in parts]))
+    points = MultimodalClassifier(DMIL(variational=False), **params).fit(data)
+    assert not points.explain(data, n_draws=2)[[f"sd:{part}" for part in parts]].to_numpy().any()
+
+
 # --- it learns what it should
 
 
@@ -363,3 +407,31 @@ def test_xor_is_synergy() -> None:
     assert table["gate:synergy"].mean() > 0.9
     alone = model.explain(test.without("a"))
     assert (alone["prediction"] == test.target).mean() < 0.65
+
+
+# --- theory
+
+
+@pytest.mark.parametrize("shares", [(0.25,) * 4, (0.5, 0.25, 0.25, 0.0), (0.0, 0.5, 0.0, 0.5)])
+@pytest.mark.parametrize("visible", [True, False])
+def test_theorem_1_on_known_composition(shares: tuple[float, ...], visible: bool) -> None:
+    """I(Z;Y) >= E_c I(Z;Y|c) - H(C|Z) + I(Y;C), and the gap is H(C|Z,Y): zero where kinds are visible."""
+    n_classes, kinds = 3, ("redundancy", "unique:a", "unique:b", "synergy")
+
+    def enumerate_kind(kind: str) -> np.ndarray:
+        made = make_interactions({kind: 1.0}, n_classes=n_classes, n_samples=1, type_visible=False, random_state=0)
+        return made.joint.reshape(-1, n_classes)
+
+    each = [enumerate_kind(kind) for kind in kinds]
+    joint = np.zeros((4, *((4,) if visible else ()), *each[0].shape))  # C, (kind as seen in Z), Z, Y
+    for k, (share, table) in enumerate(zip(shares, each, strict=True)):
+        joint[(k, k) if visible else k] = share * table
+    joint = joint.reshape(4, -1, n_classes)
+    without_kind = joint.sum(0)
+    h_kind = entropy(joint.sum(2)) - entropy(joint.sum((0, 2)))
+    bound = sum(s * mutual_information(t) for s, t in zip(shares, each, strict=True)) - h_kind
+    bound += mutual_information(joint.sum(1))
+    gap = entropy(joint) - entropy(without_kind)
+    assert mutual_information(without_kind) - bound == pytest.approx(gap, abs=1e-9)
+    assert gap >= -1e-9
+    assert (gap < 1e-9) == visible

@@ -49,6 +49,8 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):
         device: ``"auto"`` (the first accelerator, else the CPU) or any torch device.
         random_state: seed; the same seed on the same machine gives the same result.
         progress: show a bar a stage on standard error.
+        checkpoints: folder for a checkpoint after every epoch, or None. Fitting again with the same data, parameters
+            and seed goes on exactly where an interrupted fit stood, at any epoch of any stage.
 
     Attributes:
         classes_: class labels as they were given, sorted.
@@ -83,6 +85,7 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):
         device: str = "auto",
         random_state: int | np.random.RandomState | None = None,
         progress: bool = False,
+        checkpoints: str | None = None,
     ) -> None:
         self.method = method
         self.encoders = encoders
@@ -97,6 +100,7 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):
         self.device = device
         self.random_state = random_state
         self.progress = progress
+        self.checkpoints = checkpoints
 
     def fit(self, X: Data, y: Any = None, *, validation: Data | None = None) -> Self:
         """Train on a data set.
@@ -151,11 +155,16 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):
             raise ValueError("score needs labels: pass y, or a data set with a target")
         return float(np.average(self.predict(X) == np.asarray(y), weights=sample_weight))
 
-    def explain(self, X: Data) -> pd.DataFrame:
+    def explain(self, X: Data, *, n_draws: int = 0) -> pd.DataFrame:
         r"""Say, for each row, what the prediction is made of.
 
         A contribution is the gate's weight times the logit of the predicted class minus its mean over classes,
         :math:`g_c\,(\ell_{c,\hat y} - \tfrac1K \sum_k \ell_{c,k})`: how far part ``c`` pushes towards the prediction.
+
+        Args:
+            X: rows to explain.
+            n_draws: how often to draw the latents from their posteriors, for the columns ``sd:<part>``, the standard
+                deviation of each contribution (0 for methods without posteriors; always the same draws).
 
         Returns:
             One row a sample, indexed by id: ``prediction``, ``probability``; for methods with parts the contributions
@@ -163,7 +172,18 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):
             would say, ``prediction:<part>``; ``missing``, the absent modalities joined by commas.
         """
         output, dataset = self._outputs(X)
-        return explanation(output, self._probabilities(output), self.classes_, dataset)
+        draws = [self._draw(dataset, seed) for seed in range(n_draws)]
+        return explanation(output, self._probabilities(output), self.classes_, dataset, draws)
+
+    def _draw(self, dataset: MultimodalDataset, seed: int) -> Output:
+        device = next(self.method_.parameters()).device
+        self.method_.sampling = True
+        try:
+            with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+                torch.manual_seed(seed)
+                return self._outputs(dataset)[0]
+        finally:
+            self.method_.sampling = False
 
     def save(self, folder: Any) -> None:
         """Write ``model.safetensors`` and ``config.json`` into a folder; an interrupted save keeps the old model."""
@@ -198,6 +218,7 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):
             weight_decay=self.weight_decay,
             patience=self.patience,
             progress=self.progress,
+            checkpoints=self.checkpoints,
         )
 
     def _validation_split(

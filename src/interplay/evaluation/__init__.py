@@ -9,11 +9,13 @@ from interplay.evaluation.metrics import (
     score,
 )
 from interplay.evaluation.missing import Classifier, evaluate, patterns
+from interplay.evaluation.synergy import SynergyIndicator, synergy_indicator
 
 __all__ = [
     "METRICS",
     "Classifier",
     "Faithfulness",
+    "SynergyIndicator",
     "accuracy_interval",
     "calibration_error",
     "evaluate",
@@ -22,4 +24,5 @@ __all__ = [
     "patterns",
     "score",
     "score_explanation",
+    "synergy_indicator",
 ]

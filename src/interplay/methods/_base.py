@@ -152,6 +152,8 @@ class Method(nn.Module, ABC):
     encoders: ByName
     widths: dict[str, int]
     stage_name: str | None = None
+    # Draw latents from their posteriors in evaluation mode, too; methods without posteriors ignore it.
+    sampling: bool = False
 
     @property
     def steps_per_batch(self) -> int:
@@ -160,7 +162,10 @@ class Method(nn.Module, ABC):
 
     @classmethod
     def _parameter_names(cls) -> list[str]:
-        return [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
+        # A method without parameters of its own inherits the constructor of nn.Module, (*args, **kwargs).
+        named = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        parameters = inspect.signature(cls.__init__).parameters.values()
+        return [p.name for p in parameters if p.kind in named and p.name != "self"]
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Parameters by name, as scikit-learn expects."""
@@ -256,6 +261,10 @@ class Method(nn.Module, ABC):
 
         For what is read off the training or the validation part as a whole, such as class means of embeddings.
         """
+
+    def diagnostics(self, validation: Batch) -> dict[str, float]:
+        """Hook after an epoch, in evaluation mode and without gradients: numbers for the epoch's record."""
+        return {}
 
     def after_fit(self, output: Output, batch: Batch) -> None:
         """Hook called once, with the best weights, on the whole validation part in evaluation mode."""

@@ -1,12 +1,13 @@
 """DMIL: decomposition-based multimodal interaction learning, in three stages."""
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from interplay.methods import _dmil_loss
+from interplay.methods import _dmil_diagnostics, _dmil_loss
 from interplay.methods._base import (
     REDUNDANCY,
     SYNERGY,
@@ -190,8 +191,12 @@ class DMIL(Method):
         """Attach the composition of each training row."""
         if not self.supervised:
             return training
-        prior = self.log_prior.exp()
-        return training.attach(composition=cross_fitted_composition(self.encoders, prior, training, fit, self.n_folds))
+        shares = training.extra.get("composition")
+        if shares is None:
+            shares = cross_fitted_composition(self.encoders, self.log_prior.exp(), training, fit, self.n_folds)
+        # Of the whole training part, so that a batch's loss is the mean over its rows however it is split.
+        self.synergy_share = float(shares[:, -1].mean().clamp(0.05, 0.95))
+        return training.attach(composition=shares)
 
     def augment(self, batch: Batch) -> Batch:
         """Hide modalities at random."""
@@ -226,7 +231,9 @@ class DMIL(Method):
         m, n = self._draw(relevant), self._draw(irrelevant)
         means = {name: posterior[0] for name, posterior in relevant.items()}
         # Only the second stage sees samples of N: there the encoders are frozen and noise is cheap augmentation.
-        rest = n if self.stage_name == "consistency" else {name: q[0] for name, q in irrelevant.items()}
+        rest = (
+            n if self.stage_name == "consistency" or self.sampling else {name: q[0] for name, q in irrelevant.items()}
+        )
         return {
             "z": z, "m": m, "n": n, "means": means, "rest": rest, "relevant": relevant, "irrelevant": irrelevant,
         }  # fmt: skip
@@ -282,8 +289,8 @@ class DMIL(Method):
         return {name: tuple(mask(t, name) for t in heads[name](x)) for name, x in inputs.items()}  # type: ignore[misc]
 
     def _draw(self, posteriors: Mapping[str, Posterior]) -> dict[str, Tensor]:
-        """Samples in training mode, means in evaluation mode."""
-        return {name: sample_gaussian(p) if self.training else p[0] for name, p in posteriors.items()}
+        """Samples in training mode and where asked for, means in evaluation mode."""
+        return {name: sample_gaussian(p) if self.training or self.sampling else p[0] for name, p in posteriors.items()}
 
     def _gate(self, latents: Mapping[str, Any], batch: Batch) -> dict[str, Tensor]:
         available = self.available(batch) | ~any_present(batch)[:, None]
@@ -303,6 +310,22 @@ class DMIL(Method):
             **{unique(name): mask for name, mask in batch.present.items()},
         }
         return torch.stack([masks[part] for part in self.parts], -1)
+
+    def diagnostics(self, validation: Batch) -> dict[str, float]:
+        """Divergences and active units by block, gate entropy and usage, accuracy by part, dependence of R and U."""
+        some = validation[: min(len(validation), 1024)]
+        with torch.no_grad():
+            return _dmil_diagnostics.diagnostics(self, self(some), some)
+
+    def after_fit(self, output: Output, batch: Batch) -> None:
+        """Warn where a block that should hold the target's information is empty."""
+        empty = _dmil_diagnostics.collapsed(self.diagnostics(batch))
+        if empty:
+            warnings.warn(
+                f"DMIL: the latent blocks {', '.join(empty)} collapsed to their prior and carry nothing; lower "
+                "bottleneck, or set variational=False",
+                stacklevel=2,
+            )
 
     def loss(self, output: Output, batch: Batch, stage: Stage) -> Loss:
         """Weighted sum of cross-entropies, divergences and reconstructions; weights by stage."""

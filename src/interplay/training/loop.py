@@ -6,6 +6,7 @@ import math
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor
 
 from interplay.methods import Batch, Method, Output, Stage
+from interplay.training.checkpoints import EachEpoch, Folder, SafetensorsIO, random_state, restore_random_state
 from interplay.training.progress import StageProgress
 
 
@@ -30,6 +32,8 @@ class Settings:
         device: a torch device, or "auto" for the first accelerator, else the CPU.
         log_parts: keep every named part of the loss, not only the totals, in the history (costs a copy a step).
         progress: show a bar on standard error.
+        checkpoints: folder for a checkpoint after every epoch; a run that finds its own there goes on exactly where
+            that one stood. None keeps none.
     """
 
     max_epochs: int = 100
@@ -41,6 +45,7 @@ class Settings:
     device: str = "auto"
     log_parts: bool = False
     progress: bool = False
+    checkpoints: str | None = None
 
 
 @dataclass
@@ -72,16 +77,17 @@ class Batches:
 class StageModule(pl.LightningModule):
     """Adapter between a method's stage and Lightning; selection by a deep copy of the best state."""
 
-    def __init__(self, method: Method, stage: Stage, training: Batch, validation: Batch, settings: Settings) -> None:
+    def __init__(self, method: Method, stage: Stage, batches: Batches, validation: Batch, settings: Settings) -> None:
         super().__init__()
         self.method, self.stage, self.settings = method, stage, settings
-        self.training_rows, self.validation = training, validation
+        self.training_rows, self.validation, self.generator = batches.data, validation, batches.generator
         self.best_score, self.best_epoch = (float("inf"), float("inf")), -1
         self.best_state: dict[str, Tensor] = {}
         self.records: list[dict[str, Any]] = []
         self._output: tuple[Output, Batch] | None = None
         self._losses: list[Tensor] = []
         self._parts: dict[str, list[Tensor]] = {}
+        self._resumed: dict[str, Any] | None = None
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """AdamW or SGD on what is not frozen."""
@@ -94,10 +100,41 @@ class StageModule(pl.LightningModule):
         if self.stage.plateau is not None:
             factor, patience = self.stage.plateau
             self._plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=factor, patience=patience)
+            if self._resumed is not None:
+                self._plateau.load_state_dict(self._resumed["plateau"])
         return optimizer
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add what Lightning does not know of: the best epoch so far, the records, the random streams."""
+        checkpoint["interplay"] = {
+            "best": (self.best_score, self.best_epoch, self.best_state),
+            "records": self.records,
+            "plateau": self._plateau.state_dict() if self.stage.plateau is not None else None,
+            "random": random_state(),
+            "order": self.generator.get_state(),
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take it back; torch's streams only when the next epoch starts."""
+        self._resumed = checkpoint["interplay"]
+        assert self._resumed is not None
+        self.best_score, self.best_epoch, self.best_state = self._resumed["best"]
+        self.records = self._resumed["records"]
+        self.generator.set_state(self._resumed["order"])
+
+    def on_train_start(self) -> None:
+        """A stage whose patience was spent when it was interrupted takes no further epoch."""
+        if self._resumed is not None:
+            self.trainer.should_stop = self._patience_spent(self.records[-1]["epoch"])
+
+    def _patience_spent(self, epoch: int) -> bool:
+        return epoch - self.best_epoch >= (self.stage.patience or self.settings.patience)
 
     def on_train_epoch_start(self) -> None:
         """Training mode for all but the frozen parts."""
+        if self._resumed is not None:
+            restore_random_state(self._resumed["random"])
+            self._resumed = None
         self.method.train()
         for name in self.stage.frozen:
             self.method.get_submodule(name).eval()
@@ -125,6 +162,7 @@ class StageModule(pl.LightningModule):
         self.method.eval()
         with torch.no_grad():
             self.method.after_epoch(self.training_rows, self.validation, self.stage)
+            diagnostics = self.method.diagnostics(self.validation)
         output = evaluate(self.method, self.validation, self.settings.batch_size)
         target = self.validation.target
         assert target is not None
@@ -138,6 +176,7 @@ class StageModule(pl.LightningModule):
             "validation_accuracy": accuracy,
         }
         record |= {name: float(torch.stack(values).mean()) for name, values in self._parts.items()}
+        record |= diagnostics
         self.records.append(record)
         if self.stage.plateau is not None:
             self._plateau.step(loss)
@@ -145,7 +184,7 @@ class StageModule(pl.LightningModule):
         if math.isfinite(loss) and score < self.best_score:
             self.best_score, self.best_epoch = score, self.current_epoch
             self.best_state = copy.deepcopy(self.method.state_dict())
-        elif self.current_epoch - self.best_epoch >= (self.stage.patience or self.settings.patience):
+        elif self._patience_spent(self.current_epoch):
             self.trainer.should_stop = True
 
 
@@ -177,25 +216,64 @@ def train(method: Method, training: Batch, validation: Batch, settings: Settings
     """
     history = History()
     generator = torch.Generator().manual_seed(seed)
-    training = prepare(method, training, settings, seed)
-    for stage in method.stages(settings.max_epochs):
-        module = _run_stage(method, stage, training, validation, settings, generator)
-        if not module.best_state:
-            raise RuntimeError(
-                f"stage {stage.name!r} never reached a finite validation loss; lower learning_rate "
-                f"(now {stage.learning_rate or settings.learning_rate}) or check the data"
-            )
-        method.load_state_dict(module.best_state)
-        history.records += module.records
-        history.best_epochs[stage.name] = module.best_epoch
+    folder = None
+    if settings.checkpoints is not None:
+        folder = Folder(settings.checkpoints, _describe(method, training, validation, settings, seed))
+    training = _prepared(method, training, settings, seed, folder)
+    for number, stage in enumerate(method.stages(settings.max_epochs)):
+        name = f"{number}-{stage.name}"
+        done = folder.read(name) if folder else None
+        if done is None:
+            path = folder.under_way(name) if folder else None
+            module = _run_stage(method, stage, training, validation, settings, generator, path)
+            if not module.best_state:
+                raise RuntimeError(
+                    f"stage {stage.name!r} never reached a finite validation loss; lower learning_rate "
+                    f"(now {stage.learning_rate or settings.learning_rate}) or check the data"
+                )
+            done = {"state": module.best_state, "records": module.records, "best_epoch": module.best_epoch}
+            if folder:
+                folder.write(name, done | {"random": random_state(), "order": generator.get_state()})
+                folder.under_way(name).unlink(missing_ok=True)
+        else:
+            restore_random_state(done["random"])
+            generator.set_state(done["order"])
+        method.load_state_dict(done["state"])
+        history.records += done["records"]
+        history.best_epochs[stage.name] = done["best_epoch"]
     output = evaluate(method, validation, settings.batch_size)
     method.after_fit(output, validation)
     return history
 
 
+def _describe(method: Method, training: Batch, validation: Batch, settings: Settings, seed: int) -> str:
+    """Text that differs between runs that must not continue each other."""
+    plain = replace(settings, progress=False, checkpoints=None)
+    sums = [float(x.double().sum()) for batch in (training, validation) for x in batch.modalities.values()]
+    return f"{method!r} {plain} seed={seed} rows={len(training)},{len(validation)} sums={sums}"
+
+
+def _prepared(method: Method, training: Batch, settings: Settings, seed: int, folder: Folder | None) -> Batch:
+    """As :func:`prepare`, kept in the folder: preparing may take as long as training."""
+    kept = folder.read("prepared") if folder else None
+    if kept is not None:
+        device = method.log_prior.device
+        ready = method.prepare(training.attach(**{k: v.to(device) for k, v in kept["extra"].items()}), _never)
+        restore_random_state(kept["random"])
+        return ready
+    ready = prepare(method, training, settings, seed)
+    if folder:
+        folder.write("prepared", {"extra": dict(ready.extra), "random": random_state()})
+    return ready
+
+
+def _never(method: Method, training: Batch, validation: Batch) -> None:
+    raise RuntimeError(f"{type(method).__name__} would be trained again though its results are kept")
+
+
 def prepare(method: Method, training: Batch, settings: Settings, seed: int) -> Batch:
     """Training rows with what the method attaches to them before its first stage."""
-    quiet = replace(settings, progress=False)
+    quiet = replace(settings, progress=False, checkpoints=None)
 
     def fit(other: Method, rows: Batch, held_out: Batch) -> None:
         train(other, rows, held_out, quiet, seed)
@@ -204,7 +282,13 @@ def prepare(method: Method, training: Batch, settings: Settings, seed: int) -> B
 
 
 def _run_stage(
-    method: Method, stage: Stage, training: Batch, validation: Batch, settings: Settings, generator: torch.Generator
+    method: Method,
+    stage: Stage,
+    training: Batch,
+    validation: Batch,
+    settings: Settings,
+    generator: torch.Generator,
+    checkpoint: Path | None,
 ) -> StageModule:
     method.begin_stage(stage)
     if "encoders" in stage.frozen:
@@ -214,9 +298,11 @@ def _run_stage(
     frozen = [p for name in stage.frozen for p in method.get_submodule(name).parameters()]
     for parameter in frozen:
         parameter.requires_grad_(False)
-    module = StageModule(method, stage, batches.data, validation, settings)
+    module = StageModule(method, stage, batches, validation, settings)
     device = batches.data.present[next(iter(batches.data.present))].device
     callbacks: list[pl.Callback] = [StageProgress(stage)] if settings.progress else []
+    if checkpoint is not None:
+        callbacks.append(EachEpoch(checkpoint))
     with warnings.catch_warnings():
         # Advice on loader workers does not apply: batches are slices of tensors in memory. The other is
         # Lightning's own use of an old torch name.
@@ -228,12 +314,13 @@ def _run_stage(
             gradient_clip_val=settings.gradient_clip,
             callbacks=callbacks,
             logger=False,
-            enable_checkpointing=False,
+            enable_checkpointing=checkpoint is not None,
+            plugins=[SafetensorsIO()],
             enable_model_summary=False,
             enable_progress_bar=False,
             inference_mode=False,
         )
-        trainer.fit(module, batches)
+        trainer.fit(module, batches, ckpt_path=checkpoint if checkpoint is not None and checkpoint.exists() else None)
     for parameter in frozen:
         parameter.requires_grad_(True)
     return module

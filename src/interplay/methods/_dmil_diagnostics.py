@@ -1,0 +1,72 @@
+"""What goes on inside DMIL while it trains."""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from interplay.methods._base import REDUNDANCY, Batch, Output
+from interplay.nn import Posterior
+from interplay.nn.losses import gaussian_kl
+
+if TYPE_CHECKING:
+    from interplay.methods.dmil import DMIL
+
+# A unit whose mean hardly varies from sample to sample carries nothing (Burda et al., 2016).
+ACTIVE = 0.01
+
+
+@torch.no_grad()
+def diagnostics(method: "DMIL", output: Output, batch: Batch) -> dict[str, float]:
+    """Numbers on a labelled batch in evaluation mode.
+
+    Returns:
+        ``kl:<block>`` (nats, summed over units), ``active:<block>`` (units), ``gate_entropy`` (bits),
+        ``usage:<part>`` (mean gate weight), ``accuracy:<part>``, and ``dependence:<modality>`` of redundancy and
+        unique part (linear kernel alignment in [0, 1]; 0 is uncorrelated).
+    """
+    assert batch.target is not None, "diagnostics need targets"
+    found: dict[str, float] = {}
+    for block, posterior in blocks(output.latents):
+        found[f"active:{block}"] = float((posterior[0].var(0) > ACTIVE).sum())
+        if posterior[1] is not None:
+            divergence = gaussian_kl((posterior[0], posterior[1]), reduction="sum")
+            found[f"kl:{block}"] = float(divergence)
+    gate = torch.stack(list(output.gate.values()), -1)
+    found["gate_entropy"] = float(torch.special.entr(gate).sum(-1).mean()) / math.log(2)
+    for part, logits in output.components.items():
+        found[f"usage:{part}"] = float(output.gate[part].mean())
+        found[f"accuracy:{part}"] = float(logits.argmax(-1).eq(batch.target).float().mean())
+    if REDUNDANCY in method.parts:
+        shared = output.latents["shared"][0]
+        for name, own in output.latents["own"].items():
+            found[f"dependence:{name}"] = alignment(shared, own[0])
+    return found
+
+
+def blocks(latents: Mapping[str, object]) -> Iterator[tuple[str, Posterior]]:
+    """Name and posterior of every latent block."""
+    for symbol, key in (("M", "relevant"), ("N", "irrelevant"), ("U", "own")):
+        for name, posterior in latents.get(key, {}).items():  # type: ignore[attr-defined]
+            yield f"{symbol}:{name}", posterior
+    if "shared" in latents:
+        yield "R", latents["shared"]  # type: ignore[misc]
+
+
+def alignment(x: Tensor, y: Tensor) -> float:
+    r"""Linear centred kernel alignment :math:`\|X^\top Y\|^2 / (\|X^\top X\| \|Y^\top Y\|)` of ``(n, d)`` tensors.
+
+    >>> x = torch.tensor([[1.0], [2.0], [4.0]])
+    >>> round(alignment(x, -3 * x), 6)
+    1.0
+    """
+    x, y = x - x.mean(0), y - y.mean(0)
+    scale = (x.T @ x).norm() * (y.T @ y).norm()
+    return float((x.T @ y).square().sum() / scale.clamp_min(1e-12))
+
+
+def collapsed(found: Mapping[str, float]) -> list[str]:
+    """Blocks that hold the target's information and carry nothing."""
+    return [key.removeprefix("active:") for key, units in found.items() if key.startswith("active:M") and not units]
