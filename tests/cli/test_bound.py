@@ -27,7 +27,17 @@ def files(tmp_path):
 
 
 def test_bound_from_three_files(files):
-    words = ["bound", "-l", f"a={files / 'a.npz'}", "-l", f"b={files / 'b.npz'}", "-p", files / "pairs.npz", "-t", "label"]
+    words = [
+        "bound",
+        "-l",
+        f"a={files / 'a.npz'}",
+        "-l",
+        f"b={files / 'b.npz'}",
+        "-p",
+        files / "pairs.npz",
+        "-t",
+        "label",
+    ]
     result = invoke(*words)
     assert result.exit_code == 0, result.stderr
     assert max(map(len, result.stdout.splitlines())) <= 120

@@ -65,11 +65,12 @@ def correct(table: NDArray[Any], plugin: Array, drawn: Array, exact: Array, meth
     """Plug-in parts less their bias.
 
     "maxent" subtracts from every part the mean error of tables of the same size drawn from the pairwise
-    maximum-entropy joint m (of shrunken pairwise tables). The entropy methods correct ``I12`` by their formula
-    instead; "miller-madow" also ``I1`` and ``I2``, and leaves ``I*``, which has no such formula. "adaptive" mixes: m is the right
-    model where the excess D of the plug-in synergy over what m's tables show is noise, and it is wrong where there is an interaction of
-    third order (on XOR it takes away synergy that is there). So ``I12`` is that of "maxent" with weight
-    ``w = min(1, 4 var(S | m) / D^2)`` and that of "grassberger", which knows no model, with ``1 - w``.
+    maximum-entropy joint m (of shrunken pairwise tables). The entropy methods correct ``I12`` by their formula instead;
+    "miller-madow" also ``I1`` and ``I2``, and leaves ``I*``, which has no such formula, as it is. "adaptive" mixes: m
+    is the right model where the excess D of the plug-in synergy over what m's tables show is noise, and it is wrong
+    where there is an interaction of third order (on XOR it takes away synergy that is there). So ``I12`` is that of
+    "maxent" with weight ``w = min(1, 4 var(S | m) / D^2)`` and that of "grassberger", which knows no model, with
+    ``1 - w``.
 
     Args:
         table: counts ``(K1, K2, k)``.
