@@ -15,8 +15,9 @@ CONSTRAINTS ?= constraints.txt
 demo: .venv/ready
 	$(BIN)/interplay demo --output interplay-demo
 
+# Small networks and tables: one thread each, two processes.
 test: .venv/ready
-	$(BIN)/python -m pytest -m "not bench"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not bench" -n 2
 
 check: .venv/ready
 	$(BIN)/ruff check .

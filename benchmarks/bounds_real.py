@@ -28,7 +28,7 @@ from sklearn.preprocessing import StandardScaler
 
 from interplay.estimation.bound import bound
 
-NAMES = ["ravdess", "cmu_mosi", "crema_d_votes", "wikipedia", "100leaves", "av_digits_degraded", "av_digits_small"]
+NAMES = ["ravdess", "cmu_mosi", "crema_d_votes", "wikipedia", "av_digits_degraded", "av_digits_small", "3sources"]
 
 
 def loader():

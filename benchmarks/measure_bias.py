@@ -12,7 +12,7 @@ import numpy as np
 
 from interplay.estimation.counts import pairwise_maximum_entropy
 from interplay.estimation.resample import from_model, parts_of
-from interplay.estimation.table import CORRECTIONS, correct, estimate_and_intervals, synergy_free
+from interplay.estimation.table import CORRECTIONS, correct, correction_error, estimate_and_intervals, synergy_free
 
 SIZES = ((6, 6, 3), (10, 10, 5))
 SAMPLES = (100, 1000, 10_000)
@@ -73,12 +73,13 @@ def p_of_synergy(table, n_tables, rng):
 
 
 def estimates(table, n_tables, rng):
-    """Corrected parts by method, and the bootstrap deviation."""
+    """Corrected parts by method, and the deviation of the intervals."""
     n = int(table.sum())
-    model = pairwise_maximum_entropy(table)
+    model = pairwise_maximum_entropy(table, shrink=True)
     plugin, exact = parts_of(np.stack([table / n, model]), "broja")
     drawn = parts_of(from_model(model, n)(rng, n_tables), "broja")
-    deviation = parts_of(from_model(table / n, n)(rng, n_tables), "broja").std(axis=0, ddof=1)
+    scatter = parts_of(from_model(table / n, n)(rng, n_tables), "broja").std(axis=0, ddof=1)
+    deviation = np.hypot(scatter, correction_error(table, plugin, drawn, exact))
     return {method: correct(table, plugin, drawn, exact, method) for method in CORRECTIONS}, deviation
 
 

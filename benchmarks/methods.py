@@ -99,18 +99,23 @@ def run(data: str, parts: tuple[ip.MultimodalDataset, ip.MultimodalDataset], met
     }
 
 
+def _cell(c: pd.Series) -> str:
+    return f"{c['mean']:.3f}" + ("" if np.isnan(c["std"]) else f" ± {c['std']:.3f}")
+
+
 def table(path: Path) -> None:
     """Mean and standard deviation over seeds, and mean rank over data sets, as Markdown."""
     frame = pd.read_json(path, lines=True)
     order = [name for name in DATA if name in set(frame["data"])]
-    print("seeds a cell:", frame.groupby(["data", "method"]).size().agg(["min", "max"]).to_dict())
+    print("seeds:", ", ".join(f"{d} {frame[frame['data'] == d]['seed'].nunique()}" for d in order))
     for metric in ("accuracy", "f1", "nll", "ece", "divergence", "total_correlation", "seconds"):
         cells = frame.groupby(["method", "data"])[metric].agg(["mean", "std"])
-        text = cells.apply(lambda c: f"{c['mean']:.3f} ± {c['std']:.3f}", axis=1).unstack()[order]  # noqa: PD010
-        mean = cells["mean"].unstack()[order]  # noqa: PD010
+        text = cells.apply(_cell, axis=1).unstack()[order]  # noqa: PD010
+        # Ranks and means over the data sets that every method has been run on.
+        mean = cells["mean"].unstack()[order].dropna(axis=1)  # noqa: PD010
         text["rank"] = mean.rank(ascending=metric not in ("accuracy", "f1")).mean(axis=1).round(2)
         text["mean"] = mean.mean(axis=1).round(3)
-        print(f"\n### {metric}\n\n{text.sort_values('rank').to_markdown()}")
+        print(f"\n### {metric}\n\n{text.fillna('-').sort_values('rank').to_markdown()}")
     own = pd.json_normalize(frame["alone"].tolist()).set_index([frame["data"], frame["method"]])
     print("\n### accuracy of each modality alone\n")
     for name in order:

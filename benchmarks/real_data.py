@@ -87,7 +87,8 @@ def row(tables: list[Any]) -> str:
     spread = np.std([t.loc["complete", "accuracy"] for t in tables], ddof=1) if len(tables) > 1 else 0.0
     missing = [c for c in tables[0].index if c.startswith("without")]
     lost = ", ".join(f"{c} {mean(c):.3f}" for c in missing)
-    return f"{mean('complete'):.3f} ± {spread:.3f} | {lost} | {mean('complete', 'macro_f1'):.3f} | {mean('complete', 'nll'):.3f}"
+    quality = f"{mean('complete', 'macro_f1'):.3f} | {mean('complete', 'nll'):.3f}"
+    return f"{mean('complete'):.3f} ± {spread:.3f} | {lost} | {quality}"
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ _HOMES = {
     "methods": "interplay.methods",
     "MultimodalClassifier": "interplay.estimators",
     "plot": "interplay.report.plot",
+    "pretrain": "interplay.training",
     "synergy_bounds": "interplay.information",
 }
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from interplay.information import decompose, synergy_bounds
     from interplay.nn import losses
     from interplay.report import plot
+    from interplay.training import pretrain
 
 
 def __getattr__(name: str) -> Any:

@@ -75,6 +75,8 @@ def test_and_guarantees_additive_fusion():
     found = bound(*separate(gate(lambda i, j: i & j), 5000, 2), random_state=0)
     assert found.synergy_interval[0] > 0.35
     assert found.gain[0] > 0.15
+    assert found.fusion == "additive"
+    assert found.advice.endswith("is enough.")
     assert "guaranteed by an additive fusion rule" in found.advice
 
 
@@ -157,6 +159,30 @@ def test_different_populations_are_noticed():
     found = bound(labelled, pairs, random_state=0, n_bootstrap=20)
     assert found.p_value < 0.001
     assert any("different populations" in w for w in found.warnings)
+
+
+def test_accuracies_stay_accuracies_when_the_sources_differ():
+    """Promises are sums of three means, and could exceed 1 where the sources contradict each other."""
+    rng = np.random.default_rng(8)
+    y = rng.integers(3, size=300)
+    labelled = {"a": (y, y), "b": ((y + (rng.random(300) < 0.3)) % 3, y)}
+    pairs = {"a": rng.integers(3, size=300), "b": rng.integers(3, size=300)}
+    found = bound(labelled, pairs, random_state=0, n_bootstrap=20)
+    assert 0 <= found.accuracy_interval[0] <= found.accuracy[0] <= found.accuracy[1] <= found.accuracy_interval[1] <= 1
+
+
+def test_real_votes_with_hidden_labels(real_data):
+    """CREMA-D, labels of the pairs hidden: the gain of logistic regression on both channels lies in the interval."""
+    sample = real_data("crema_d_votes")
+    votes, y = sample.modalities, sample.target
+    rng = np.random.default_rng(0)
+    one, two, pairs = np.array_split(rng.permutation(np.flatnonzero(~sample.is_test)), 3)
+    labelled = {"voice": (votes["voice"][one], y[one]), "face": (votes["face"][two], y[two])}
+    unlabelled = {name: x[pairs] for name, x in votes.items()}
+    found = bound(labelled, unlabelled, random_state=0, n_bootstrap=20, n_bins=6)
+    assert found.p_value > 0.001
+    assert found.gain[0] <= 0.801 - 0.737 <= found.gain[1]  # logistic regression on the official split
+    assert found.single["face"] > found.single["voice"]
 
 
 def test_plain_dictionary_and_text(continuous):

@@ -55,6 +55,13 @@ def test_synergy_survives_an_embedding():
     assert found.n_bins == {"a": 2, "b": 2}
 
 
+def test_the_correction_takes_no_synergy_away_that_is_there():
+    """Fourteen cells a side: the pairwise model alone would leave 0.82 bits."""
+    found = ip.measure(gate("XOR", 1000, n_features=64, noise=0.3), **QUICK)
+    assert found.synergy == pytest.approx(1, abs=0.03)
+    assert found.intervals["synergy"][0] <= 1 <= found.intervals["synergy"][1]
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_noise_is_not_distinguishable_from_none(seed):
     found = ip.measure(noise(seed=seed), **QUICK)

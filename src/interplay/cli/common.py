@@ -124,6 +124,24 @@ def claim_file(path: Path, *inputs: Path) -> Path:
     return path
 
 
+def claim_table(path: Path, *inputs: Path) -> Path:
+    """As `claim_file`, for a table: the suffix must name a format."""
+    if path.suffix.lower() not in (".csv", ".parquet"):
+        raise typer.BadParameter(f"a table's file must end in .csv or .parquet, found {path.name!r}")
+    return claim_file(path, *inputs)
+
+
+def write_table(table: "pd.DataFrame", path: Path) -> None:
+    """Write a table in one step; the suffix chooses the format."""
+    from interplay.data.files import replacing
+
+    with replacing(path) as temporary:
+        if path.suffix.lower() == ".csv":
+            table.to_csv(temporary)
+        else:
+            table.to_parquet(temporary)
+
+
 def print_json(content: Any) -> None:
     """JSON on standard output; NaN becomes null."""
     typer.echo(json.dumps(_plain(content), ensure_ascii=False, indent=1, allow_nan=False))

@@ -5,7 +5,18 @@ from typing import Annotated, Any
 
 import typer
 
-from interplay.cli.common import AsJson, Modalities, Seed, Target, claim_file, listed, load_data, print_json
+from interplay.cli.common import (
+    AsJson,
+    Modalities,
+    Seed,
+    Target,
+    claim_file,
+    claim_table,
+    listed,
+    load_data,
+    print_json,
+    write_table,
+)
 
 
 def measure(
@@ -18,7 +29,16 @@ def measure(
     bins: Annotated[
         int | None, typer.Option("--bins", help="Clusters a modality is cut into. [default: from the data]")
     ] = None,
+    estimator: Annotated[
+        str, typer.Option("--estimator", help="discrete (tables), classifiers or batch (for many dimensions).")
+    ] = "discrete",
+    controls: Annotated[
+        bool, typer.Option("--controls", help="Also measure three cases of known synergy at this size.")
+    ] = False,
     groups: Annotated[str | None, typer.Option("--groups", help="Array or column of subjects.")] = None,
+    per_sample: Annotated[
+        Path | None, typer.Option("--per-sample", help="Also write a row a sample into this file (.parquet, .csv).")
+    ] = None,
     seed: Seed = 0,
     json: AsJson = False,
     figure: Annotated[
@@ -35,10 +55,27 @@ def measure(
 
     if figure is not None:
         claim_file(figure, data)
+    if per_sample is not None:
+        claim_table(per_sample, data)
     dataset = load_data(data, target=target, modalities=listed(modalities), groups=groups)
-    found = estimate(dataset, redundancy=redundancy, n_bins=bins, random_state=seed, progress=_terminal())
+    found = estimate(
+        dataset,
+        redundancy=redundancy,
+        estimator=estimator,
+        n_bins=bins,
+        controls=controls,
+        random_state=seed,
+        progress=_terminal(),
+    )
     if figure is not None:
         draw(found, figure)
+    if per_sample is not None:
+        if found.samples is None:
+            raise ValueError(
+                f"redundancy {redundancy!r} with estimator {estimator!r} gives no values for single samples on these "
+                "data; choose two modalities, or --redundancy pointwise_min --estimator classifiers"
+            )
+        write_table(found.samples, per_sample)
     if json:
         print_json(found.to_dict())
     else:

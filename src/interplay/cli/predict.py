@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from interplay.cli.common import AsJson, claim_file, load_for_model, print_json
+from interplay.cli.common import AsJson, claim_table, load_for_model, print_json, write_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,13 +32,11 @@ def predict(
     from interplay.estimators import MultimodalClassifier
 
     if output is not None:
-        claim_file(output, data)
-        if output.suffix.lower() not in (".csv", ".parquet"):
-            raise typer.BadParameter(f"--output must end in .csv or .parquet, found {output.name!r}")
+        claim_table(output, data)
     fitted = MultimodalClassifier.load(model)
     table = answers(fitted, load_for_model(data, fitted.modality_names_), explain)
     if output is not None:
-        write(table, output)
+        write_table(table, output)
     elif not json:
         typer.echo(table.to_csv(), nl=False)
     if json:
@@ -57,17 +55,6 @@ def answers(model: "MultimodalClassifier", dataset: "MultimodalDataset", explain
     if explain:
         columns.append(explained.drop(columns=["prediction", "probability"]))
     return pd.concat(columns, axis=1)
-
-
-def write(table: "pd.DataFrame", path: Path) -> None:
-    """Write a table in one step; the suffix chooses the format."""
-    from interplay.data.files import replacing
-
-    with replacing(path) as temporary:
-        if path.suffix.lower() == ".csv":
-            table.to_csv(temporary)
-        else:
-            table.to_parquet(temporary)
 
 
 def register(app: typer.Typer) -> None:

@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 
 
 def method_names() -> list[str]:
-    """Names of the methods without importing them: one method a file of that name (a test compares)."""
+    """Names of the methods without importing them: one method a file of its name (a test compares)."""
     spec = find_spec("interplay")
     assert spec is not None
     assert spec.origin is not None
     files = (Path(spec.origin).parent / "methods").glob("[!_]*.py")
-    return sorted(path.stem for path in files)
+    return sorted(path.stem.replace("_", "") for path in files)
 
 
 def train(

@@ -2,7 +2,7 @@
 
 from interplay.estimation.bound import bound
 from interplay.estimation.bound_result import Bound
-from interplay.estimation.measure import measure
 from interplay.estimation.measurement import Measurement
+from interplay.estimation.measuring import measure
 
 __all__ = ["Bound", "Measurement", "bound", "measure"]

@@ -15,6 +15,7 @@ Array = NDArray[np.float64]
 Codes = NDArray[np.int64]
 MAX_BINS = 12
 MAX_CLASS_BINS = 20
+MAX_CELLS = 8_000  # of (K, K, k): the bootstrap solves hundreds of problems of this size
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,13 @@ class Coded:
 def choose_pair_bins(sources: Sources) -> int:
     """Symbols a modality: ten counted samples a cell of (K, k) and pairs a cell of (K, K), at most 12.
 
-    Never fewer than classes (up to 20): with fewer, a symbol cannot stand for a class and accuracies mean little.
+    Never fewer than classes (up to 20, and 8 000 cells): with fewer, a symbol cannot stand for a class.
     """
     counted = min(map(len, sources.y)) / 2
     labels = counted / (10 * len(sources.classes))
     affordable = int(np.clip(min(labels, np.sqrt(len(sources.pairs[0]) / 10)), 2, MAX_BINS))
-    return max(affordable, min(len(sources.classes), MAX_CLASS_BINS))
+    largest = int(np.sqrt(MAX_CELLS / len(sources.classes)))
+    return max(2, min(max(affordable, min(len(sources.classes), MAX_CLASS_BINS)), largest))
 
 
 def code_sources(sources: Sources, n_bins: int, discretiser: str, n_splits: int, seed: int) -> list[Coded]:

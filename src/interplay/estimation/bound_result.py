@@ -62,11 +62,14 @@ class Bound:
 
     @property
     def fusion(self) -> str:
-        """Either "none", "additive" (reaches nearly all that is possible) or "interactive" (may add to additive)."""
+        """Either "none", "additive" (reaches nearly all that is possible) or "interactive" (may add to additive).
+
+        What additive fusion reaches is the larger of what is guaranteed and what is expected without interaction.
+        """
         low, high = self.gain
         if high < WORTH:
             return "none"
-        return "additive" if high - low < 2 * WORTH else "interactive"
+        return "additive" if high - max(low, self.expected_gain) < 2 * WORTH else "interactive"
 
     @property
     def advice(self) -> str:
@@ -78,12 +81,13 @@ class Bound:
             return f"Adding {second} to {best} gains at most {100 * high:.1f} points of accuracy: not worth pairing."
         lines = [
             f"Fusing {second} with {best} gains between {100 * low:.1f} and {100 * high:.1f} points of accuracy; "
-            f"{100 * self.expected_gain:.1f} if the modalities do not interact."
+            f"{100 * min(max(self.expected_gain, low), high):.1f} if the modalities do not interact."
         ]
         if low >= WORTH:
             lines.append("The lower end is guaranteed by an additive fusion rule that needs no labelled pair.")
         if self.fusion == "additive":
-            lines.append("Additive fusion (a sum of scores, one a modality) is enough.")
+            sure = "is" if high - low < 2 * WORTH else "is expected to be"
+            lines.append(f"Additive fusion (a sum of scores, one a modality) {sure} enough.")
         elif low >= WORTH or self.expected_gain >= 3 * WORTH:
             lines.append(
                 "Start with additive fusion; only labelled pairs can tell whether interactive fusion adds to it."
@@ -136,8 +140,10 @@ class Bound:
         z = float(norm.ppf(confidence))
         single = {n: honest[f"single{m}"][0] for m, n in enumerate(sources.names, 1)}
         best = max((honest[f"single{m}"] for m in (1, 2)), key=lambda v: v[0])
-        sure = max(honest["joint"][0] - z * honest["joint"][1], best[0] - z * best[1])
-        reached = max(honest["joint"][0], best[0])
+        # Sources that differ can promise more than is possible: never more than what their tables allow.
+        most = max(top, best[0])
+        sure = min(max(honest["joint"][0] - z * honest["joint"][1], best[0] - z * best[1]), most)
+        reached = min(max(honest["joint"][0], best[0]), most)
         top_end = min(max(top + ends.shift_up("accuracy_upper"), reached), 1.0)
         unique = [_mean(exact, lambda e, m=m: e.unique[m]) for m in (0, 1)]
         redundancy = _mean(exact, lambda e: e.redundancy)

@@ -132,9 +132,8 @@ class Measurement:
             kind, _, name = part.partition(":")
             reading = _MEANING[kind].format(name) if self.distinguishable(part) else "not distinguishable from none"
             lines.append(f"  {part:<{width}} {number} {ends}  p = {p:.3f}  {reading}")
-        lines.append(
-            f"Intervals at {self.confidence:.0%}; p of synergy against a joint without it, others: shuffled targets."
-        )
+        null = "a joint without it" if self.n_bins else "0, over held-out rows"
+        lines.append(f"Intervals at {self.confidence:.0%}; p of synergy against {null}, others: shuffled targets.")
         return lines
 
     def _pairs_table(self) -> list[str]:

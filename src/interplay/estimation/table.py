@@ -17,6 +17,7 @@ __all__ = [
     "NON_NEGATIVE",
     "TableEstimate",
     "correct",
+    "correction_error",
     "estimate_and_intervals",
     "estimate_table",
     "synergy_free",
@@ -40,8 +41,8 @@ class TableEstimate:
     Attributes:
         plugin: parts of the empirical distribution, uncorrected.
         estimate: corrected, and moved into the region that any joint obeys where the definition has one.
-        intervals: ``(5, 2)``, corrected value -+ z * bootstrap standard deviation.
-        deviation: bootstrap standard deviation.
+        intervals: ``(5, 2)``, corrected value -+ z * deviation.
+        deviation: bootstrap standard deviation and error of the correction, as root of the sum of squares.
         p_values: synergy against the synergy-free null, the others against shuffled targets.
     """
 
@@ -64,11 +65,11 @@ def correct(table: NDArray[Any], plugin: Array, drawn: Array, exact: Array, meth
     """Plug-in parts less their bias.
 
     "maxent" subtracts from every part the mean error of tables of the same size drawn from the pairwise
-    maximum-entropy joint m. The entropy methods correct ``I12`` by their formula instead; "miller-madow" also ``I1``
-    and ``I2``, and leaves ``I*``, which has no such formula, as it is. "adaptive" mixes: m is the right model where the
-    excess D of the plug-in synergy over what m's tables show is noise, and it is wrong where there is an interaction of
-    third order (on XOR it takes away synergy that is there). So ``I12`` is that of "maxent" with weight
-    ``w = min(1, 4 var(S | m) / D^2)`` and that of "grassberger", which knows no model, with ``1 - w``.
+    maximum-entropy joint m (of shrunken pairwise tables). The entropy methods correct ``I12`` by their formula instead;
+    "miller-madow" also ``I1`` and ``I2``, and leaves ``I*``, which has no such formula, as it is. "adaptive" mixes: m
+    is the right model where the excess D of the plug-in synergy over what m's tables show is noise, and is wrong where
+    there is an interaction of third order (on XOR it takes away synergy that is there). So ``I12`` is that of "maxent"
+    with weight ``w = min(1, 4 var(S | m) / D^2)`` and that of "grassberger", which knows no model, with ``1 - w``.
 
     Args:
         table: counts ``(K1, K2, k)``.
@@ -92,6 +93,17 @@ def correct(table: NDArray[Any], plugin: Array, drawn: Array, exact: Array, meth
             information[:2] = [corrected_information(table.sum(axis=axis), method) for axis in (1, 0)]
             information[2] = plain[2]
     return _TO_PARTS @ information
+
+
+def correction_error(table: NDArray[Any], plugin: Array, drawn: Array, exact: Array) -> Array:
+    """How far the corrected parts ``(5,)`` may still be off; arguments as of `correct`.
+
+    For R and U the size of the correction: where a unique part is zero the bias decays like n^(-1/2) and resampling
+    finds about half of it. For synergy and total half of what "maxent" and "grassberger" disagree.
+    """
+    low, high = (correct(table, plugin, drawn, exact, method)[3] for method in ("maxent", "grassberger"))
+    sides = np.abs(drawn.mean(axis=0) - exact)[:3]
+    return np.array([*sides, abs(high - low) / 2, abs(high - low) / 2])
 
 
 def estimate_and_intervals(
@@ -140,10 +152,12 @@ def estimate_table(
         )
 
     plugin = parts_of(table[None], redundancy)[0]
-    model = pairwise_maximum_entropy(table)
+    model = pairwise_maximum_entropy(table, shrink=True)
     under_model = run(from_model(model, n), n_bootstrap, 0)
-    corrected = correct(table, plugin, under_model, parts_of(model[None], redundancy)[0], settings.correction)
-    deviation = run(bootstrap(table, cells, groups), n_bootstrap, 1).std(axis=0, ddof=1)
+    exact = parts_of(model[None], redundancy)[0]
+    corrected = correct(table, plugin, under_model, exact, settings.correction)
+    scatter = run(bootstrap(table, cells, groups), n_bootstrap, 1).std(axis=0, ddof=1)
+    deviation = np.hypot(scatter, correction_error(table, plugin, under_model, exact))
     without = run(from_model(synergy_free(table), n), n_permutations, 2)
     unrelated = run(shuffled(cells // k, cells % k, groups, table.shape), n_permutations, 3)
     null = unrelated.copy()

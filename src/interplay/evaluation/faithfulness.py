@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix
 
 from interplay.data.datasets import Interactions, make_interactions
-from interplay.estimators import MultimodalClassifier
-from interplay.methods import Method
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from interplay.methods import Method
 
 __all__ = ["Faithfulness", "faithfulness", "score_explanation"]
 
@@ -168,6 +168,10 @@ def faithfulness(
 
     training, test = draw(n_samples, 2 * random_state + 1), draw(n_test, 2 * random_state + 2)
     estimator: Any = method
+    # Imported here, so that figures and reports, which read this room's results, need no torch.
+    from interplay.estimators import MultimodalClassifier
+    from interplay.methods import Method
+
     if isinstance(method, str | Method):
         estimator = MultimodalClassifier(method, **{"random_state": random_state, **params})
     estimator.fit(training.dataset)

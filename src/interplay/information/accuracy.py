@@ -162,7 +162,7 @@ def _largest(p1y: Array, p2y: Array, p12: Array) -> LargestAccuracy:
         return LargestAccuracy(cells, float("nan"), "cells")
     relaxed, chosen = _relaxed(polytope, low[polytope.cells], high[polytope.cells])
     attained = _attained(polytope, chosen)
-    return LargestAccuracy(max(min(cells, relaxed), attained), attained, "linear relaxation")
+    return LargestAccuracy(float(np.fmax(min(cells, relaxed), attained)), attained, "linear relaxation")
 
 
 def _relaxed(polytope: Polytope, low: Array, high: Array) -> tuple[float, Array]:
@@ -211,11 +211,12 @@ def _attained(polytope: Polytope, chosen: Array) -> float:
         cost = np.zeros(polytope.size)
         cost[order[last]] = 1.0
         new_r, _ = polytope.maximise(cost)
-        new = float(polytope.joint(new_r).max(-1).sum() / new_r.sum())
-        if new <= value + 1e-9:
+        new = min(1.0, float(polytope.joint(new_r).max(-1).sum()))
+        # A vertex that the solver returned without its tables is no joint.
+        if new <= value + 1e-9 or abs(new_r.sum() - 1) > 1e-6:
             break
         value, r = new, new_r
-    return value
+    return value if value >= 0 else float("nan")
 
 
 def accuracy_from_entropy(conditional_entropy: float, n_labels: int) -> tuple[float, float]:

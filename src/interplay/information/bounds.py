@@ -301,8 +301,9 @@ def _attained(p1y: Array, p2y: Array, p12: Array, starts: int) -> float:
         for _ in range(30):
             r, _ = polytope.maximise(cost)
             new = float(xlogy(r, r).sum())
-            if new <= value + 1e-10:
+            # A vertex that the solver returned without its tables is no joint.
+            if new <= value + 1e-10 or abs(r.sum() - 1) > 1e-6:
                 break
             value, cost = new, np.log(np.maximum(r, 1e-9))
         best = max(best, value)
-    return best / LN2 + _entropy(p12) + _entropy(p1y.sum(0))
+    return best / LN2 + _entropy(p12) + _entropy(p1y.sum(0)) if np.isfinite(best) else float("nan")

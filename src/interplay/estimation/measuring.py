@@ -60,9 +60,10 @@ def measure(
 
     with m the joint of largest entropy that has the pairwise tables of the data, so no interaction of third order; the
     other parts alike. As far as the data clearly have such an interaction, Grassberger's estimate of I(X1,X2;Y) takes
-    the place of this correction ("adaptive"). Intervals: corrected value -+ z * bootstrap standard deviation. The
-    p-value of the synergy is that of the counts among tables drawn from a joint without synergy; p-values of the other
-    parts are against shuffled targets. ``docs/measure.md`` has the reasons, the measured bias and the coverage.
+    the place of this correction ("adaptive"). Intervals: corrected value -+ z * deviation, of the bootstrap and of the
+    correction itself. The p-value of the synergy is that of the counts among tables drawn from a joint without synergy;
+    p-values of the other parts are against shuffled targets. ``docs/measure.md`` has the reasons, the measured bias and
+    the coverage.
 
     Rows in which a measured modality is absent are left out (and said in the warnings). Whole groups of the data set
     are resampled and kept on one side. The order of rows changes nothing as long as the ids come with them.

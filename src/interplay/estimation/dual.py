@@ -1,0 +1,253 @@
+"""The dual of the decomposition's convex programme, solved by critics: of tables, and of continuous modalities."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import minimize
+from scipy.special import logsumexp, xlogy
+from scipy.stats import norm
+
+from interplay.data import MultimodalDataset
+from interplay.estimation.classifiers import standard_error
+from interplay.estimation.discrete import part_names
+from interplay.estimation.discretise import rows_of
+from interplay.estimation.measurement import Measurement
+from interplay.estimation.posteriors import _folds, cross_fit
+from interplay.estimation.resample import Track
+from interplay.estimation.settings import Settings
+from interplay.information import check_joint, entropy
+
+__all__ = ["DualInformation", "dual_information", "dual_information_of_samples", "measure_dual"]
+
+Array = NDArray[np.float64]
+Codes = NDArray[np.int64]
+
+_FLOOR = 1e-300
+
+
+@dataclass(frozen=True)
+class DualInformation:
+    """What two modalities tell if only their pairwise tables with the target count, in bits.
+
+    Attributes:
+        lower: certified lower bound of ``R + U1 + U2`` (for samples: an estimate).
+        upper: certified upper bound; NaN for samples.
+        critics: the two critics ``(K1, k)``, ``(K2, k)`` in nats, feasible; None for samples.
+        standard_error: of ``lower`` for samples, 0 for tables.
+    """
+
+    lower: float
+    upper: float
+    critics: tuple[Array, Array] | None = None
+    standard_error: float = 0.0
+
+    @property
+    def gap(self) -> float:
+        """Width of the bracket in bits."""
+        return self.upper - self.lower
+
+
+def dual_information(
+    joint: ArrayLike, *, tau: float = 30.0, tolerance: float = 1e-5, max_rounds: int = 200
+) -> DualInformation:
+    r"""Bracket :math:`R + U_1 + U_2` of a table by maximising one family of critics.
+
+    .. math:: J_\tau(f_1, f_2) = E_p[f_1 + f_2] - \frac1\tau \log \sum_{x_1, x_2} w(x_1, x_2)
+              \Big(\sum_y e^{f_1(x_1, y) + f_2(x_2, y)}\Big)^\tau
+
+    With :math:`\tau = 1` and :math:`w = p(x_1) p(x_2)` this is the objective of TCMax. As :math:`\tau` grows the
+    log-mean becomes the maximum over pairs, so that :math:`H(Y) + \max J` falls to :math:`\min_q I_q(X_1, X_2; Y)`, the
+    value of the programme that ``ip.decompose`` solves. Here :math:`\tau` stays moderate and :math:`w` is replaced
+    round by round by the weights that the terms of the sum have (a proximal method, with the same limit).
+
+    The bracket is certified whatever the critics are: shifting :math:`f_1` by the largest constraint value of each row,
+    then :math:`f_2` by that of each column, makes them feasible; the pair weights, rounded to the margins of ``joint``
+    label by label, are a feasible coupling.
+
+    Args:
+        joint: probabilities ``(K1, K2, k)``, the last axis the target.
+        tau: power of the inner sum.
+        tolerance: width of the bracket in bits at which to stop.
+        max_rounds: the most rounds.
+
+    Raises:
+        ValueError: if ``joint`` is no joint distribution of three variables.
+
+    >>> xor = np.zeros((2, 2, 2)); xor[0, 0, 0] = xor[1, 1, 0] = xor[0, 1, 1] = xor[1, 0, 1] = 0.25
+    >>> found = dual_information(xor)
+    >>> abs(round(found.lower, 4)), abs(round(found.upper, 4))  # all of XOR is synergy
+    (0.0, 0.0)
+    """
+    p = check_joint(joint, ndim=3)
+    p1, p2 = p.sum(1), p.sum(0)
+    a, b = (np.log(np.maximum(m, _FLOOR)) - np.log(np.maximum(m.sum(1, keepdims=True), _FLOOR)) for m in (p1, p2))
+    a, b = np.maximum(a, -50.0), np.maximum(b, -50.0) - np.log(np.maximum(p.sum((0, 1)), _FLOOR))
+    log_w = np.log(np.maximum(np.outer(p1.sum(1), p2.sum(1)), _FLOOR))
+    h = entropy(p.sum((0, 1)))
+    best = DualInformation(-np.inf, np.inf)
+    for _ in range(max_rounds):
+        a, b = _maximise(a, b, p1, p2, log_w, tau)
+        inner = logsumexp(a[:, None] + b, axis=2)
+        log_w = log_w + tau * inner
+        log_w = np.maximum(log_w - logsumexp(log_w), np.log(_FLOOR))
+        feasible = _shift(a, b)
+        lower = h + float((p1 * feasible[0]).sum() + (p2 * feasible[1]).sum()) / np.log(2)
+        q = np.exp((log_w - inner)[..., None] + a[:, None] + b)
+        upper = h - _conditional_entropy(_round(q, p1, p2))
+        critics = feasible if lower > best.lower else best.critics
+        best = DualInformation(max(float(lower), best.lower), min(float(upper), best.upper), critics)
+        if best.gap < tolerance:
+            break
+    return best
+
+
+def _maximise(a: Array, b: Array, p1: Array, p2: Array, log_w: Array, tau: float) -> tuple[Array, Array]:
+    shapes = a.shape, b.shape
+
+    def negative(z: Array) -> tuple[float, Array]:
+        f1, f2 = z[: a.size].reshape(shapes[0]), z[a.size :].reshape(shapes[1])
+        logits = f1[:, None] + f2
+        inner = logsumexp(logits, axis=2)
+        log_z = logsumexp(log_w + tau * inner)
+        q = np.exp((log_w + tau * inner - log_z - inner)[..., None] + logits)
+        value = log_z / tau - (p1 * f1).sum() - (p2 * f2).sum()
+        return float(value), np.concatenate([(q.sum(1) - p1).ravel(), (q.sum(0) - p2).ravel()])
+
+    start = np.concatenate([a.ravel(), b.ravel()])
+    found = minimize(negative, start, jac=True, method="L-BFGS-B", bounds=[(-60, 60)] * start.size,
+                     options={"maxiter": 300, "maxcor": 30, "ftol": 1e-14, "gtol": 1e-9})  # fmt: skip
+    return found.x[: a.size].reshape(shapes[0]), found.x[a.size :].reshape(shapes[1])
+
+
+def _shift(a: Array, b: Array) -> tuple[Array, Array]:
+    """Critics that satisfy ``log sum_y exp(a + b) <= 0`` for every pair."""
+    a = a - logsumexp(a[:, None] + b, axis=2).max(1)[:, None]
+    return a, b - logsumexp(a[:, None] + b, axis=2).max(0)[:, None]
+
+
+def _round(q: Array, p1: Array, p2: Array) -> Array:
+    """The coupling near ``q`` with exactly these margins: scale rows and columns down, add the product of deficits."""
+    q = q * np.minimum(1, p1 / np.maximum(q.sum(1), _FLOOR))[:, None]
+    q = q * np.minimum(1, p2 / np.maximum(q.sum(0), _FLOOR))
+    rows, columns = np.maximum(p1 - q.sum(1), 0), np.maximum(p2 - q.sum(0), 0)
+    return q + (rows / np.maximum(rows.sum(0), _FLOOR))[:, None] * columns
+
+
+def _conditional_entropy(q: Array) -> float:
+    """H(Y | X1, X2) of a table, bits."""
+    return float(-xlogy(q, q / np.maximum(q.sum(2, keepdims=True), _FLOOR)).sum() / np.log(2))
+
+
+def dual_information_of_samples(
+    x: tuple[ArrayLike, ArrayLike],
+    y: ArrayLike,
+    *,
+    groups: ArrayLike | None = None,
+    n_splits: int = 4,
+    epochs: int = 40,
+    batch_size: int = 128,
+    tau: float = 30.0,
+    seed: int = 0,
+) -> DualInformation:
+    r"""Estimate :math:`R + U_1 + U_2` for modalities of any kind by cross-fitted neural critics.
+
+    Critics :math:`f_1(x_1, y)`, :math:`f_2(x_2, y)` (perceptrons of one hidden layer) maximise :math:`J_\tau` over the
+    pairs of each batch, with :math:`\tau` rising from 1 to ``tau``. On held-out rows they are made feasible over all
+    pairs *of those rows* by the row and column shift, and :math:`H(Y) + E[f_1 + f_2]` is averaged over folds.
+
+    No certificate: pairs that no held-out row shows are not constrained, which lets the value be too high, while weak
+    critics and the constraint at every pair make it too low. Compare with ``dual_information`` on a discretised table.
+
+    Args:
+        x: the two modalities, each ``(n, d)``.
+        y: class codes ``(n,)``.
+        groups: groups ``(n,)`` that stay on one side, or None.
+        n_splits: folds.
+        epochs: passes over the training rows.
+        batch_size: rows whose pairs form a step.
+        tau: last power.
+        seed: of folds, weights and batches.
+
+    Raises:
+        ValueError: if the lengths differ.
+    """
+    first, second = (np.asarray(m, dtype=np.float64).reshape(len(m), -1) for m in x)  # type: ignore[arg-type]
+    labels = np.unique(np.asarray(y), return_inverse=True)[1].astype(np.int64)
+    if not len(first) == len(second) == len(labels):
+        raise ValueError(f"expected as many rows in x as in y, found {len(first)}, {len(second)} and {len(labels)}")
+    codes = None if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1].astype(np.int64)
+    folds = _folds(labels, codes, n_splits, seed)
+    values = _pointwise((first, second), labels, folds, epochs=epochs, batch_size=batch_size, tau=tau, seed=seed)
+    error = float(values.std(ddof=1) / np.sqrt(len(values)))
+    return DualInformation(float(values.mean()), float("nan"), None, error)
+
+
+def measure_dual(
+    dataset: MultimodalDataset, y: Codes, groups: Codes | None, settings: Settings, track: Track
+) -> Measurement:
+    """Measure two modalities: I* by critics, the other informations by cross-fitted classifiers, on held-out rows."""
+    names = (dataset.names[0], dataset.names[1])
+    x = (rows_of(dataset, names[0]), rows_of(dataset, names[1]))
+    seed = settings.seed % 2**31
+    told = _pointwise(x, y, _folds(y, groups, settings.n_splits, seed), seed=seed)
+    one, two, both = cross_fit(x, y, groups, n_splits=settings.n_splits, seed=seed).information(y)
+    track(2 * (settings.n_bootstrap + settings.n_permutations))
+    values = np.stack([one + two - told, told - two, told - one, both - told, both])
+    estimate, error = values.mean(1), standard_error(values, groups)
+    reach = norm.ppf((1 + settings.confidence) / 2) * error
+    parts = part_names(names)
+    p_values = norm.sf(estimate / np.maximum(error, 1e-12))
+    return Measurement(
+        names=names,
+        redundancy=float(estimate[0]),
+        unique={names[0]: float(estimate[1]), names[1]: float(estimate[2])},
+        synergy=float(estimate[3]),
+        total=float(estimate[4]),
+        intervals={p: (float(v - r), float(v + r)) for p, v, r in zip(parts, estimate, reach, strict=True)},
+        p_values=dict(zip(parts, p_values.tolist(), strict=True)),
+        warnings=["the dual estimator has no certificate: imperfect critics make the synergy too high"],
+        gap=float("nan"),
+        definition="broja",
+        estimator="dual",
+        confidence=settings.confidence,
+        n_samples=len(y),
+        n_bins={},
+    )
+
+
+def _pointwise(
+    x: tuple[Array, Array],
+    y: Codes,
+    folds: list[tuple[Codes, Codes]],
+    *,
+    epochs: int = 40,
+    batch_size: int = 128,
+    tau: float = 30.0,
+    seed: int = 0,
+) -> Array:
+    """Each row's -log p(y) + f1 + f2 by critics fitted on other folds and feasible on its own, bits."""
+    from interplay.estimation._critics import fit_critics  # loads torch
+
+    k = int(y.max()) + 1
+    values = -np.log2(np.bincount(y) / len(y))[y]
+    for fold, (train, test) in enumerate(folds):
+        critics = fit_critics(
+            (x[0][train], x[1][train]), y[train], k, epochs=epochs, batch_size=batch_size, tau=tau, seed=seed + fold
+        )
+        found = critics((x[0][test], x[1][test]))
+        a, b = _shift_samples(found[0], found[1])
+        rows = np.arange(len(test))
+        values[test] += (a[rows, y[test]] + b[rows, y[test]]) / np.log(2)
+    return values
+
+
+def _shift_samples(a: Array, b: Array, block: int = 256) -> tuple[Array, Array]:
+    """As `_shift`, over pairs of rows, a block of rows at a time."""
+
+    def largest(rows: Array, columns: Array) -> Array:
+        parts = [rows[i : i + block] for i in range(0, len(rows), block)]
+        return np.concatenate([logsumexp(part[:, None] + columns, axis=2).max(1) for part in parts])
+
+    a = a - largest(a, b)[:, None]
+    return a, b - largest(b, a)[:, None]
