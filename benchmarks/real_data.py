@@ -50,9 +50,7 @@ def logistic(train: MultimodalDataset, test: MultimodalDataset) -> float:
 
 
 def methods(names: tuple[str, ...]) -> dict[str, Any]:
-    # DMIL is for two modalities: with more it gets the first two, which the table marks.
-    pair = {"dmil": DMIL()} if len(names) == 2 else {f"dmil ({names[0]}, {names[1]} only)": DMIL()}
-    return {f"{n} alone": Unimodal(n) for n in names} | {"ensemble": Ensemble(), "joint": Joint()} | pair
+    return {f"{n} alone": Unimodal(n) for n in names} | {"ensemble": Ensemble(), "joint": Joint(), "dmil": DMIL()}
 
 
 def main() -> None:
@@ -68,12 +66,9 @@ def main() -> None:
         train, test = parts(name, load)
         print(f"| {name} | logistic regression | {logistic(train, test):.3f} | | | | |", flush=True)
         for label, method in methods(train.names).items():
-            both = (train, test)
-            if "only" in label:
-                both = tuple(d.select(train.names[:2]) for d in both)
             started = time.perf_counter()
             tables = [
-                evaluate(MultimodalClassifier(method, max_epochs=chosen.epochs, random_state=s).fit(both[0]), both[1])
+                evaluate(MultimodalClassifier(method, max_epochs=chosen.epochs, random_state=s).fit(train), test)
                 for s in range(chosen.seeds)
             ]
             seconds = (time.perf_counter() - started) / chosen.seeds

@@ -98,3 +98,15 @@ def test_measurement_of_continuous_xor_finds_synergy_only() -> None:
 def test_lengths_must_agree() -> None:
     with pytest.raises(ValueError, match="as many rows"):
         dual_information_of_samples((np.zeros((4, 1)), np.zeros((5, 1))), np.zeros(4))
+
+
+def test_measure_offers_it_for_broja_only():
+    from interplay.data.datasets import make_gates
+    from interplay.estimation import measure
+
+    data = make_gates("COPY", n_samples=200, random_state=0).dataset
+    found = measure(data, estimator="dual", n_splits=2, random_state=0)
+    assert found.estimator == "dual"
+    assert found.total == pytest.approx(found.redundancy + sum(found.unique.values()) + found.synergy)
+    with pytest.raises(ValueError, match="estimator 'dual' is for redundancy 'broja', not 'mmi'"):
+        measure(data, estimator="dual", redundancy="mmi")

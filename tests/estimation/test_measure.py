@@ -276,3 +276,17 @@ def test_cmu_mosi_synergy_is_not_distinguishable_from_none(real_data):
     found = ip.measure(data, modalities=["text", "audio"], **QUICK)
     assert found.distinguishable("unique:text")
     assert not found.distinguishable("synergy")
+
+
+def test_dask_workers_change_nothing():
+    distributed = pytest.importorskip("distributed", reason="dask is not installed")
+    from joblib import parallel_config
+
+    data = make_gates("AND", n_samples=200, random_state=0).dataset
+    alone = ip.measure(data, **QUICK).to_dict()
+    with (
+        distributed.LocalCluster(n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None) as cluster,
+        distributed.Client(cluster),
+        parallel_config("dask"),
+    ):
+        assert ip.measure(data, n_jobs=2, **QUICK).to_dict() == alone

@@ -30,7 +30,7 @@ def measure(
         int | None, typer.Option("--bins", help="Clusters a modality is cut into. [default: from the data]")
     ] = None,
     estimator: Annotated[
-        str, typer.Option("--estimator", help="discrete (tables), classifiers or batch (for many dimensions).")
+        str, typer.Option("--estimator", help="discrete (tables), classifiers, batch or dual (many dimensions).")
     ] = "discrete",
     controls: Annotated[
         bool, typer.Option("--controls", help="Also measure three cases of known synergy at this size.")

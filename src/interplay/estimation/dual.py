@@ -187,6 +187,8 @@ def measure_dual(
     dataset: MultimodalDataset, y: Codes, groups: Codes | None, settings: Settings, track: Track
 ) -> Measurement:
     """Measure two modalities: I* by critics, the other informations by cross-fitted classifiers, on held-out rows."""
+    if settings.redundancy != "broja":
+        raise ValueError(f"estimator 'dual' is for redundancy 'broja', not {settings.redundancy!r}; use 'classifiers'.")
     names = (dataset.names[0], dataset.names[1])
     x = (rows_of(dataset, names[0]), rows_of(dataset, names[1]))
     seed = settings.seed % 2**31

@@ -11,6 +11,7 @@ from interplay.data import MultimodalDataset, as_dataset
 from interplay.estimation.classifiers import measure_batch, measure_classifiers
 from interplay.estimation.controls import run_controls
 from interplay.estimation.discrete import measure_discrete
+from interplay.estimation.dual import measure_dual
 from interplay.estimation.measurement import Measurement
 from interplay.estimation.resample import Track, tracker
 from interplay.estimation.settings import Settings
@@ -25,6 +26,7 @@ _ESTIMATORS: dict[str, Estimator] = {
     "discrete": measure_discrete,
     "classifiers": measure_classifiers,
     "batch": measure_batch,
+    "dual": measure_dual,
 }
 _TARGET_BINS = 4
 _FEWEST_ROWS = 10
@@ -75,7 +77,8 @@ def measure(
         redundancy: definition, see `interplay.information.decompose`.
         estimator: "discrete", or "classifiers" (cross-fitted, calibrated classifiers, evaluated on held-out labels;
             for inputs of many dimensions and for single samples), or "batch" (the same classifiers, the convex
-            programme on the samples themselves).
+            programme on the samples themselves), or "dual" (the programme's dual by trained critics; an estimate
+            without certificate).
         discretiser: "auto" ("codes" for a column of integers with at most 20 values, else "kmeans"), "kmeans" (on
             standardised features and at most 10 principal components), "quantile", "tree", "classifier", "codes", or
             a mapping name -> one of these.
