@@ -161,15 +161,16 @@ def test_evaluate_writes_a_report_that_report_rebuilds(folder):
     good("evaluate", folder / "model", "--input", folder / "data.npz", "--target", "label", "--report", run)
 
 
-def test_train_report_has_curves_and_scores(folder):
+def test_train_report_has_curves_and_scores(folder, monkeypatch):
     run = folder / "trained"
+    monkeypatch.setattr("sys.argv", ["/usr/bin/interplay", "train", "my data.parquet"])
     good(
         "train", folder / "data.parquet", "--test-size", 0.3, "--output", folder / "m4", "--epochs", 3, "--report", run
     )
     results = json.loads((run / "results.json").read_text())
     assert results["data"]["rows"] == {"train": 280, "test": 120}
     assert len(results["histories"]["dmil"]) == 3
-    assert results["run"]["command"].startswith("interplay ")
+    assert results["run"]["command"] == "interplay train 'my data.parquet'"
 
 
 def test_demo_quick(tmp_path):
