@@ -3,8 +3,8 @@
 A quarter of the samples carries the class in both modalities, a quarter each in one of them, a quarter only in
 their combination. Then: how right is each method on each kind, and where does dmil put its gate?
 
-The ensemble is at chance where only the combination tells. dmil is right everywhere, and yet its synergy part answers
-for all kinds: the gate describes the model, it is no evidence about a sample.
+The ensemble is at chance where only the combination tells. dmil is right everywhere, and its gate goes to the part that
+each sample's kind is named after.
 """
 
 import numpy as np
