@@ -244,6 +244,7 @@ def write_text(path: Path) -> None:
 
 
 def write_objects(path: Path) -> None:
+    # The hostile file that loading has to refuse.
     np.savez(path, a=np.ones((2, 1)), b=np.array([{"x": 1}, None]), allow_pickle=True)
 
 

@@ -1,5 +1,6 @@
 """Fusion heads: from one embedding a modality to logits."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -23,7 +24,7 @@ class ConcatHead(nn.Module):
         return self.layers(torch.cat(list(z), -1))
 
 
-class MappedHead(nn.Module):
+class MappedHead(nn.Module, ABC):
     """A map of each modality to ``hidden``, a combination that subclasses define, and a linear map to logits."""
 
     def __init__(self, widths: Sequence[int], n_classes: int, hidden: int, dropout: float = 0.0) -> None:
@@ -40,9 +41,9 @@ class MappedHead(nn.Module):
         z = [nn.functional.gelu(x) for x in z]
         return self.output(self.dropout(self.combine(_apply(self.values, z), z)))
 
+    @abstractmethod
     def combine(self, values: Tensor, z: Sequence[Tensor]) -> Tensor:
         """``(B, hidden)`` from the mapped modalities ``(M, B, hidden)`` and the embeddings."""
-        raise NotImplementedError
 
 
 class SumHead(MappedHead):
