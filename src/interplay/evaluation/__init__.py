@@ -9,12 +9,14 @@ from interplay.evaluation.metrics import (
     score,
 )
 from interplay.evaluation.missing import Classifier, evaluate, patterns
+from interplay.evaluation.robustness import Robustness, robustness
 from interplay.evaluation.synergy import SynergyIndicator, synergy_indicator
 
 __all__ = [
     "METRICS",
     "Classifier",
     "Faithfulness",
+    "Robustness",
     "SynergyIndicator",
     "accuracy_interval",
     "calibration_error",
@@ -22,6 +24,7 @@ __all__ = [
     "faithfulness",
     "negative_log_likelihood",
     "patterns",
+    "robustness",
     "score",
     "score_explanation",
     "synergy_indicator",
