@@ -16,7 +16,7 @@ from interplay.data import MultimodalDataset
 from interplay.data.missing import Pattern, Rate, Subset
 from interplay.data.missing import rates as rate_grid
 from interplay.data.missing import subsets as all_subsets
-from interplay.evaluation.metrics import score
+from interplay.evaluation.metrics import Classifier, Regressor, answers, score
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -154,7 +154,7 @@ class Robustness:
 
 
 def robustness(
-    model: Any,
+    model: Classifier | Regressor,
     dataset: MultimodalDataset,
     *,
     rates: Sequence[float] | Literal["auto"] = "auto",
@@ -242,19 +242,17 @@ class _Found:
     taken: float
 
 
-def _measure_of(model: Any, dataset: MultimodalDataset) -> Callable[[MultimodalDataset], _Found]:
+def _measure_of(model: Classifier | Regressor, dataset: MultimodalDataset) -> Callable[[MultimodalDataset], _Found]:
     """What tests the model on the data with other masks."""
     target, before = np.asarray(dataset.target), _there(dataset)
     classes = getattr(model, "classes_", None)
 
     def measure(masked: MultimodalDataset) -> _Found:
-        taken = 1 - _there(masked) / max(before, 1)
+        taken, said = 1 - _there(masked) / max(before, 1), answers(model, masked)
+        metrics = score(target, said, classes)
         if classes is None:
-            error = np.abs(np.asarray(model.predict(masked), np.float64) - target)
-            return _Found({"mae": float(error.mean())}, error, False, taken)
-        probabilities, labels = np.asarray(model.predict_proba(masked)), np.asarray(classes)
-        hit = (labels[probabilities.argmax(1)] == target).astype(np.float64)
-        return _Found(score(target, probabilities, labels), hit, True, taken)
+            return _Found(metrics, np.abs(said.astype(np.float64) - target), False, taken)
+        return _Found(metrics, (np.asarray(classes)[said.argmax(1)] == target).astype(np.float64), True, taken)
 
     return measure
 
