@@ -57,6 +57,12 @@ def train(
     batch_size: Annotated[int, typer.Option("--batch-size", help="Rows a step.")] = 64,
     learning_rate: Annotated[float, typer.Option("--learning-rate", help="Of AdamW.")] = 1e-3,
     patience: Annotated[int, typer.Option("--patience", help="Epochs without improvement before the end.")] = 15,
+    missing_rate: Annotated[
+        float | None,
+        typer.Option(
+            "--missing-rate", help="Modality dropout: share of the modalities hidden in training, anew each epoch."
+        ),
+    ] = None,
     encoder: Annotated[
         list[str] | None,
         typer.Option("--encoder", help="modality=encoder (mlp, conv, transformer), repeat. [default: from the shape]"),
@@ -95,6 +101,7 @@ def train(
         batch_size=batch_size,
         learning_rate=learning_rate,
         patience=patience,
+        missing=missing_rate,
         device=device,
         random_state=seed,
         progress=sys.stderr.isatty() and not json,
