@@ -1,5 +1,6 @@
 """What models are worth, complete and with modalities missing."""
 
+from interplay.evaluation.comparison import Comparison, Concatenation, ConfigurationError, DataFile, compare
 from interplay.evaluation.faithfulness import Faithfulness, faithfulness, score_explanation
 from interplay.evaluation.metrics import (
     METRICS,
@@ -14,10 +15,15 @@ from interplay.evaluation.synergy import SynergyIndicator, synergy_indicator
 __all__ = [
     "METRICS",
     "Classifier",
+    "Comparison",
+    "Concatenation",
+    "ConfigurationError",
+    "DataFile",
     "Faithfulness",
     "SynergyIndicator",
     "accuracy_interval",
     "calibration_error",
+    "compare",
     "evaluate",
     "faithfulness",
     "negative_log_likelihood",
