@@ -1,5 +1,6 @@
 """What models are worth, complete and with modalities missing."""
 
+from interplay.evaluation.comparison import Comparison, Concatenation, ConfigurationError, DataFile, compare
 from interplay.evaluation.faithfulness import Faithfulness, faithfulness, score_explanation
 from interplay.evaluation.metrics import (
     METRICS,
@@ -29,6 +30,10 @@ __all__ = [
     "METRICS",
     "REGRESSION_METRICS",
     "Classifier",
+    "Comparison",
+    "Concatenation",
+    "ConfigurationError",
+    "DataFile",
     "Faithfulness",
     "Regressor",
     "Robustness",
@@ -36,6 +41,7 @@ __all__ = [
     "accuracy_interval",
     "answers",
     "calibration_error",
+    "compare",
     "evaluate",
     "faithfulness",
     "negative_log_likelihood",
