@@ -1,5 +1,6 @@
 """What models are worth, complete and with modalities missing."""
 
+from interplay.evaluation.comparison import Comparison, Concatenation, ConfigurationError, DataFile, compare
 from interplay.evaluation.faithfulness import Faithfulness, faithfulness, score_explanation
 from interplay.evaluation.metrics import (
     METRICS,
@@ -22,24 +23,32 @@ from interplay.evaluation.regression import (
     sentiment_scores,
     sign_scores,
 )
+from interplay.evaluation.robustness import Robustness, robustness
 from interplay.evaluation.synergy import SynergyIndicator, synergy_indicator
 
 __all__ = [
     "METRICS",
     "REGRESSION_METRICS",
     "Classifier",
+    "Comparison",
+    "Concatenation",
+    "ConfigurationError",
+    "DataFile",
     "Faithfulness",
     "Regressor",
+    "Robustness",
     "SynergyIndicator",
     "accuracy_interval",
     "answers",
     "calibration_error",
+    "compare",
     "evaluate",
     "faithfulness",
     "negative_log_likelihood",
     "patterns",
     "r2_interval",
     "regression_scores",
+    "robustness",
     "rounded_accuracy",
     "score",
     "score_explanation",
