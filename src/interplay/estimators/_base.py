@@ -34,6 +34,10 @@ class MultimodalEstimator(BaseEstimator, ABC):
     _task: ClassVar[Task]
 
     @abstractmethod
+    def predict(self, X: Data) -> NDArray[Any]:
+        """What each row is predicted to be ``(n,)``."""
+
+    @abstractmethod
     def _labelled(self, dataset: MultimodalDataset) -> MultimodalDataset:
         """The data with a target of the right kind; complains of any other."""
 

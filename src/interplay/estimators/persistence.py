@@ -90,11 +90,12 @@ def _plain(value: Any) -> Any:
 def load(
     cls: "type[MultimodalEstimator]", folder: str | Path, modules: Mapping[str, nn.Module] | None
 ) -> "MultimodalEstimator":
-    """Rebuild a model from the folder that :func:`save` wrote.
+    """Rebuild a model from the folder that :func:`save` wrote; the base class takes either estimator.
 
     Raises:
         FileNotFoundError: if there is no model in the folder.
-        ValueError: if the file is damaged, of a newer format, or needs encoders that were not given.
+        ValueError: if the file is damaged, of a newer format or of the other estimator, or needs encoders that were
+            not given.
     """
     path = Path(folder) / WEIGHTS
     if not path.is_file():
@@ -112,9 +113,10 @@ def load(
             f"{str(path)!r} has format {config['format_version']}, this version reads up to {FORMAT_VERSION}; "
             f"install interplay {config['interplay_version']} or newer"
         )
-    if config["estimator"] != cls.__name__:
-        raise ValueError(f"{str(path)!r} holds a {config['estimator']}; use {config['estimator']}.load")
-    return _rebuild(cls, config, state, dict(modules or {}))
+    kinds = {kind.__name__: kind for kind in (cls, *cls.__subclasses__())}
+    if config["estimator"] not in kinds:
+        raise ValueError(f"{str(path)!r} holds a {config['estimator']}; use ip.{config['estimator']}.load")
+    return _rebuild(kinds[config["estimator"]], config, state, dict(modules or {}))
 
 
 def _rebuild(
