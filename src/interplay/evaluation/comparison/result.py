@@ -39,9 +39,7 @@ class Comparison:
         self.methods, self.datasets = list(methods), list(datasets)
         read = [store.read(cell) for cell in cells]
         keys = ["dataset", "method", "seed", "fold", "condition", "rate", "draw", "metric", "value"]
-        self.frame = (
-            pd.concat([rows for rows, _ in read], ignore_index=True)[keys] if read else pd.DataFrame(columns=keys)
-        )
+        self.frame = pd.concat([rows for rows, _ in read], ignore_index=True)[keys] if read else pd.DataFrame(columns=keys)
         self.notes = pd.DataFrame([notes for _, notes in read])
 
     @classmethod
@@ -90,9 +88,7 @@ class Comparison:
         chosen = frame[(frame["metric"] == metric) & (frame["condition"] == condition)]
         if chosen.empty:
             known = sorted(set(frame.loc[frame["condition"] == condition, "metric"]))
-            where = (
-                f"condition {condition!r} has {known}" if known else f"conditions: {sorted(set(frame['condition']))}"
-            )
+            where = f"condition {condition!r} has {known}" if known else f"conditions: {sorted(set(frame['condition']))}"
             raise ValueError(f"no metric {metric!r} for condition {condition!r}; {where}")
         return chosen.groupby(["dataset", "method", "seed", "fold"], sort=False)["value"].mean().reset_index()
 
@@ -173,9 +169,7 @@ class Comparison:
         resident memory of the process in MB, number of parameters, epochs.
         """
         rows = self.frame[self.frame["condition"] == "cost"]
-        return (
-            rows.pivot_table(index="method", columns="metric", values="value").reindex(self.methods).dropna(how="all")
-        )
+        return rows.pivot_table(index="method", columns="metric", values="value").reindex(self.methods).dropna(how="all")
 
     def predictions(self, dataset: str, method: str) -> pd.DataFrame:
         """Answers of all seeds on the complete test part: ``seed``, ``fold``, ``id``, ``target``, ``predicted``,
@@ -266,3 +260,4 @@ def _said(mean: float, sd: float) -> str:
 
 def _count(n: int, what: str) -> str:
     return f"{n} {what}{'' if n == 1 else 's'}"
+
