@@ -11,7 +11,7 @@ from typing import Any
 from joblib import Parallel, delayed
 
 from interplay.data import MultimodalDataset
-from interplay.evaluation.comparison.entries import describe, entries
+from interplay.evaluation.comparison.entries import described, entries
 from interplay.evaluation.comparison.progress import reporter
 from interplay.evaluation.comparison.result import Comparison
 from interplay.evaluation.comparison.sources import Parts, Source, fingerprint, sizes, source
@@ -37,7 +37,7 @@ class Outcome:
     state: str
     seconds: float
     error: str = ""
-    accuracy: float | None = None
+    score: tuple[str, float] = ("", float("nan"))
 
 
 def compare(
@@ -103,7 +103,7 @@ def compare(
     sources = {name: source(name, content, test_size, folds) for name, content in datasets.items()}
     store = Store(folder)
     for name, estimator in estimators.items():
-        store.agree("methods", name, {"estimator": describe(estimator)})
+        store.agree("methods", name, {"estimator": described(estimator)})
     options = Options(str(folder), dict(metrics or {}), missing, uuid.uuid4().hex)
     cells = [
         Cell(dataset, method, seed, fold)
@@ -137,9 +137,8 @@ def run_cell(cell: Cell, estimator: Any, origin: Source, options: Options, retry
             text = f"{type(error).__name__}: {error}"
             store.write_failure(cell, {"error": text, "traceback": traceback.format_exc()})
             return Outcome(cell, "failed", time.perf_counter() - started, text)
-    rows = found.rows
-    accuracy = rows.loc[(rows["condition"] == "complete") & (rows["metric"] == "accuracy"), "value"]
-    return Outcome(cell, "done", time.perf_counter() - started, accuracy=float(accuracy.iloc[0]))
+    first = found.rows.iloc[0]
+    return Outcome(cell, "done", time.perf_counter() - started, score=(first["metric"], float(first["value"])))
 
 
 # The parts that this process used last: neighbouring cells share them.
