@@ -61,11 +61,12 @@ def compare(
     the same grid from several processes. A cell that fails is written down and the others go on.
 
     Args:
-        methods: names (``ip.methods.names()``, or ``"logistic"`` for logistic regression on all features), or a mapping
-            from display name to a name, a configured method, or an unfitted estimator. Any estimator with ``fit(X, y)``,
-            ``predict_proba(X)``, ``classes_`` and ``get_params`` will do, where ``X`` maps modality to array.
+        methods: names (``ip.methods.names()``; ``"logistic"`` and ``"ridge"`` for linear models on all features), or a
+            mapping from display name to a name, a configured method, or an unfitted estimator. Any estimator with
+            ``fit(X, y)``, ``predict_proba(X)``, ``classes_`` and ``get_params`` will do, where ``X`` maps modality to
+            array: NaN in rows that lack the modality, None where all do.
         datasets: name -> labelled `MultimodalDataset` (parted anew by each seed), a pair (train, test), the path of a
-            file, or a callable that returns one of the first two and may take the seed; a callable is called in the worker.
+            file, or a callable that returns one of the first two, may take the seed, and is called in the worker.
         seeds: so many seeds from 0, or these. A seed draws the parts, the initial weights and the order of batches.
         folder: where results are kept, a file a cell.
         settings: of `MultimodalClassifier`, the same for all methods that are not whole estimators.

@@ -27,8 +27,10 @@ class Comparison:
     """Finished cells of a grid.
 
     Attributes:
-        frame: a row for each ``dataset``, ``method``, ``seed``, ``fold``, ``condition``, ``rate`` and ``metric``, with its ``value``. Condition ``complete`` is the test part as it is, ``cost`` what it took,
-            ``chance`` the class frequencies' answer; ``rate`` is NaN outside missing rates.
+        frame: a row for each ``dataset``, ``method``, ``seed``, ``fold``, ``condition``, ``rate`` and ``metric``, with
+            its ``value``. Condition ``complete`` is the test part as it is; the names of modalities are what is left of
+            it; ``rate 0.1`` is a missing rate; ``without <modality>`` has the ``cost`` of losing it; ``missing`` has
+            means over subsets and rates; ``chance`` is the best constant answer; ``cost`` is what training took.
         notes: a row for each cell: when it was finished, with which versions, what could not be computed.
         failures: a row for each cell that failed: ``dataset``, ``method``, ``seed``, ``fold``, ``error``.
     """
@@ -168,8 +170,10 @@ class Comparison:
         return table.assign(p_holm=holm(table["p"])) if len(table) else table
 
     def cost(self) -> pd.DataFrame:
-        """What a training took, mean over all cells of a method: wall and processor seconds, seconds of all tests, peak
-        resident memory of the process in MB, number of parameters, epochs.
+        """What a training took, mean over all cells of a method.
+
+        ``seconds`` (wall) and ``processor_seconds`` of fitting, ``test_seconds`` of all tests, ``memory_mb`` (peak
+        resident memory of the process while fitting), ``parameters``, ``epochs``.
         """
         rows = self.frame[self.frame["condition"] == "cost"]
         return (
@@ -177,8 +181,10 @@ class Comparison:
         )
 
     def predictions(self, dataset: str, method: str) -> pd.DataFrame:
-        """Answers of all seeds on the complete test part: ``seed``, ``fold``, ``id``, ``target``, ``predicted``,
-        ``probability`` (of the target), ``probabilities`` (of all classes), ``group`` where there are subjects.
+        """Answers of all seeds on the complete test part.
+
+        ``seed``, ``fold``, ``id``, ``group`` where there are subjects, ``target``, ``predicted``, and of classifiers
+        ``probability`` (of the target) and ``probabilities`` (of all classes).
         """
         cells = [cell for cell in self.cells if (cell.dataset, cell.method) == (dataset, method)]
         if not cells:
