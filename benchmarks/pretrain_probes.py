@@ -3,9 +3,9 @@
     python benchmarks/pretrain_probes.py run RESULTS.jsonl SEED [DATA ...]
     python benchmarks/pretrain_probes.py report RESULTS.jsonl
 
-DATA: mixes of `make_interactions` (equal, redundancy, unique, synergy: 3 classes, 4000 pairs, encoders of width 8, so that
-there is not room for everything) and real sets (from INTERPLAY_DATA; default settings; official or seeded split). A linear
-probe cannot show synergy; the one-hidden-layer probe can. "none": probes on the standardised features themselves.
+DATA: mixes of `make_interactions` (equal, redundancy, unique, synergy: 3 classes, 4000 pairs, encoders of width 8, so
+that there is not room for everything) and real sets (from INTERPLAY_DATA; default settings; official or seeded split).
+A linear probe cannot show synergy; the one-hidden-layer probe can. "none": probes on the standardised features.
 """
 
 import json

@@ -19,7 +19,7 @@ def bound(
     target: Target = None,
     groups: Annotated[
         str | None,
-        typer.Option("--groups", help="Array or column of subjects, in all three files.", show_default=False),
+        typer.Option("--groups", help="Array or column of subjects, in all files.", show_default=False),
     ] = None,
     bins: Annotated[
         int | None, typer.Option("--bins", help="Symbols a modality is cut into. [default: from the data]")

@@ -22,8 +22,8 @@ MAX_CELLS = 8_000  # of (K, K, k): the bootstrap solves hundreds of problems of 
 class Coded:
     """Symbols of the rows counted in one split: codes of modality 1 and 2 with labels, codes of the pairs.
 
-    rows1, rows2, rows12: which labelled samples and pairs are counted; units1, units2, units12: their subjects or rows, by
-    one numbering. grouped: which of the three have subjects. shape: (K1, K2, k).
+    rows1, rows2, rows12: which labelled samples and pairs are counted; units1, units2, units12: their subjects or
+    rows, by one numbering. grouped: which of the three have subjects. shape: (K1, K2, k).
     """
 
     codes1: Codes

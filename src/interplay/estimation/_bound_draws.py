@@ -46,14 +46,18 @@ def _times(units: list[Codes], n_draws: int, rng: np.random.Generator) -> Array:
     return times
 
 
-def effective_sizes(part: Coded) -> tuple[int, int, int]:
-    """Independent rows that would give tables as exact as these: rows by the mean design effect of their subjects."""
-    sizes = []
+def effective_sizes(part: Coded) -> tuple[tuple[int, int, int], tuple[int, int, int] | None]:
+    """Independent rows that would give tables as exact as these, and the subjects behind each if there are any.
+
+    Rows divided by the mean design effect of their subjects.
+    """
+    sizes, found = [], []
     for cells, units, grouped, table in zip(
         part.cells, (part.units1, part.units2, part.units12), part.grouped, part.counts(), strict=True
     ):
         sizes.append(_effective_size(cells, units, table.ravel()) if grouped else len(cells))
-    return sizes[0], sizes[1], sizes[2]
+        found.append(len(np.unique(units)))
+    return (sizes[0], sizes[1], sizes[2]), (found[0], found[1], found[2]) if any(part.grouped) else None
 
 
 def _effective_size(cells: Codes, units: Codes, counted: Array) -> int:

@@ -1,6 +1,7 @@
 """From three separate samples to bounds of synergy and of the accuracy of fusion: no labelled pair is used."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from interplay.estimation.promises import honest_promises
 from interplay.information._bounds_batch import bounds_batch
 from interplay.information._programme import cell_limits
 from interplay.information.bounds import SynergyBounds, synergy_bounds
-from interplay.information.tables import reconcile_batch
+from interplay.information.tables import reconcile, reconcile_batch
 
 __all__ = ["bound"]
 
@@ -106,10 +107,10 @@ def _check_settings(n_bins: int | None, discretiser: str, confidence: float, n_b
 
 def _one_split(part: Coded, n_bootstrap: int, seed: int) -> tuple[SynergyBounds, dict[str, Array], dict[str, float]]:
     """Bounds of the split's tables, their bootstrap draws, and the same batch computation on the tables seen."""
-    sizes = effective_sizes(part)
-    exact = synergy_bounds(*(c / c.sum() for c in part.counts()), reconcile=True, sizes=sizes, starts=2)  # type: ignore[arg-type]
-    moved = exact.reconciliation
-    assert moved is not None
+    sizes, subjects = effective_sizes(part)
+    one, two, pairs = (c / c.sum() for c in part.counts())
+    moved = reconcile(one, two, pairs, sizes=sizes, subjects=subjects)
+    exact = replace(synergy_bounds(moved.p1y, moved.p2y, moved.p12, starts=2), reconciliation=moved)
     centre = (moved.p1y, moved.p2y, moved.p12)
     seen = _batch((centre[0][None], centre[1][None], centre[2][None]))
     draws = draw_tables(part, centre, n_bootstrap, np.random.default_rng(seed))

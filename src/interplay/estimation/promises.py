@@ -31,8 +31,10 @@ def honest_promises(parts: list[Coded], seed: int) -> dict[str, tuple[float, flo
     for part in parts:
         units = part.units1, part.units2, part.units12
         promised, right = _promises(part, seed)
-        samples = {name: (_fewer_errors(part, values), units) for name, values in promised.items()}
-        samples |= {f"single{m + 1}": ([right[m]], units[m : m + 1]) for m in (0, 1)}
+        samples: dict[str, tuple[list[Array], tuple[Codes, ...]]] = {
+            name: (_fewer_errors(part, values), units) for name, values in promised.items()
+        }
+        samples |= {f"single{m + 1}": ([right[m]], (units[m],)) for m in (0, 1)}
         for name, (values, of) in samples.items():
             means.setdefault(name, []).append(sum(float(v.mean()) for v in values))
             pieces = [((v - v.mean()) / (len(v) * len(parts)), u) for v, u in zip(values, of, strict=True)]
