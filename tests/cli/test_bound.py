@@ -69,6 +69,15 @@ def test_bound_with_subjects(files):
     assert "nobody" in wrong.stderr
 
 
+def test_labels_of_pairs_are_not_read(files):
+    words = ["bound", "-l", f"a={files / 'a.npz'}", "-l", f"b={files / 'b.npz'}", "-p", files / "pairs.npz", "--json"]
+    pairs = dict(np.load(files / "pairs.npz"))
+    before = invoke(*words, "-t", "label").stdout
+    np.savez(files / "pairs.npz", **pairs, target=np.full(1500, np.nan), label=np.zeros(1500))
+    assert invoke(*words, "-t", "label").stdout == before
+    assert json.loads(before)["n_samples"]["pairs"] == 1500
+
+
 def test_bound_says_what_is_wrong(files):
     one = ["bound", "-l", f"a={files / 'a.npz'}", "-p", files / "pairs.npz", "-t", "label"]
     result = invoke(*one)

@@ -44,7 +44,7 @@ def bound(
         samples[name] = load(path, target=target, modalities=[name], groups=groups)
         if samples[name].target is None:
             raise ValueError(f"{path!r} has no labels; name their array or column with --target")
-    both = load(paired, modalities=list(files), groups=groups, ignore=[] if target is None else [target])
+    both = load(paired, modalities=list(files), groups=groups, ignore=["target", target or "target"])
     found = estimate(samples, both, n_bins=bins, confidence=confidence, random_state=seed)
     if json:
         print_json(found.to_dict())

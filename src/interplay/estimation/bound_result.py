@@ -113,7 +113,7 @@ class Bound:
             f"  samples       {', '.join(self._counted(name) for name in self.n_samples)}",
             f"  synergy       {low[0]:.3f} to {low[1]:.3f} bits ({level} each end: {high[0]:.3f}, {high[1]:.3f})",
             f"  redundancy    {self.redundancy:.3f} bits",
-            *(f"  unique {name[:20]:<7} {self.unique[name]:.3f} bits" for name in self.names),
+            *(f"  {'unique ' + name[:20]:<13} {self.unique[name]:.3f} bits" for name in self.names),
             *(f"  {name[:13]:<13} {100 * value:.1f} % accuracy alone" for name, value in self.single.items()),
             f"  together      {100 * self.accuracy[0]:.1f} to {100 * self.accuracy[1]:.1f} % "
             f"({level} each end: {100 * self.accuracy_interval[0]:.1f}, {100 * self.accuracy_interval[1]:.1f})",
