@@ -7,6 +7,7 @@ import torch
 from sklearn.base import clone
 
 from interplay import MultimodalClassifier, MultimodalDataset, MultimodalRegressor, methods
+from interplay.training import Pretrained, pretrain
 
 METHODS = methods.names()
 OF_NUMBERS = [name for name in METHODS if "regression" in methods.make(name).tasks]
@@ -195,3 +196,20 @@ def test_regression_learns_and_its_parts_add_up(method: str, numbers: Multimodal
 def test_methods_of_classes_refuse_numbers(method: str, numbers: MultimodalDataset) -> None:
     with pytest.raises(ValueError, match="supports classification, not regression; use method='joint'"):
         regress(method, numbers)
+
+
+@pytest.fixture(scope="module")
+def pretrained(data: MultimodalDataset) -> Pretrained:
+    """Encoders that were trained without labels."""
+    return pretrain(data, width=8, max_epochs=2, random_state=0)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_starts_from_pretrained_encoders(method: str, data: MultimodalDataset, pretrained: Pretrained) -> None:
+    """After training that goes nowhere, the method holds the encoders it was given, and predicts."""
+    model = fit(method, data[:60], encoders=pretrained.encoders, max_epochs=1, learning_rate=1e-12)
+    held = list(model.method_.state_dict().values())
+    for encoder in pretrained.encoders.values():
+        for weight in encoder.parameters():
+            assert any(weight.shape == w.shape and torch.allclose(weight, w, rtol=0, atol=1e-7) for w in held)
+    assert model.predict_proba(data).shape == (len(data), 3)
