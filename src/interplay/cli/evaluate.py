@@ -108,7 +108,7 @@ def _curves(
 ) -> None:
     from interplay.evaluation.robustness import robustness
 
-    found = robustness(model, dataset, draws=draws, random_state=seed)  # type: ignore[arg-type]
+    found = robustness(model, dataset, draws=draws, random_state=seed)
     if figure is not None:
         write_figure(found.plot(), figure)
     if json:
