@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from interplay.methods._base import Batch, Output, Stage, cross_entropy
+from interplay.methods._base import Batch, Output, Stage
 from interplay.methods._fusion import mean_of_others
 from interplay.methods.joint import Joint
 
@@ -20,8 +20,8 @@ class AGM(Joint):
     .. math:: \phi_m = \sum_{S \not\ni m} \frac{|S|!\,(M - |S| - 1)!}{M!} \big[ f(S \cup m) - f(S) \big], \quad
               \sum_m \phi_m = f(\text{all}) - f(\emptyset)
 
-    with the training mean in place of modalities outside the set. With :math:`c_m` the cross-entropy of
-    :math:`\phi_m` and :math:`C_m` its running mean over all steps,
+    with the training mean in place of modalities outside the set. With :math:`c_m` the cross-entropy (regression: the
+    loss) of :math:`f(\emptyset) + \phi_m` and :math:`C_m` its running mean over all steps,
 
     .. math:: r_m = \exp(\mathrm{mean}_{n \ne m} c_n - c_m), \quad
               r^*_m = \exp(\mathrm{mean}_{n \ne m} C_n - C_m), \quad
@@ -56,7 +56,8 @@ class AGM(Joint):
     def after_backward(self, output: Output, batch: Batch, stage: Stage) -> None:
         """Scale the encoders' gradients, then update the running means."""
         said = self.responses(output.latents["z"], batch)
-        losses = torch.stack([cross_entropy(said[name], batch.target, batch.present[name]) for name in self.encoders])
+        losses = torch.stack([self.target_loss(f, batch.target, batch.present[name]) for name, f in said.items()])
+        losses = losses.detach()
         pace = torch.zeros_like(losses) + self.pace
         ratio, usual = (torch.exp(mean_of_others(c) - c) for c in (losses, pace))
         factors = torch.exp(self.alpha * (usual - ratio).clamp(max=10))
@@ -69,7 +70,10 @@ class AGM(Joint):
 
     @torch.no_grad()
     def responses(self, z: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
-        """Shapley value ``(B, K)`` of each modality in the fused logits; absent modalities get exactly zero."""
+        """What each modality says: the head's answer to nothing plus the modality's Shapley value, ``(B, K)``.
+
+        The value of an absent modality is exactly zero.
+        """
         nothing = batch[:1].with_present({name: torch.zeros_like(batch.present[name][:1]) for name in z})
         # As at prediction, and safe for layers that need more than one row in training.
         training = self.encoders.training
@@ -84,7 +88,7 @@ class AGM(Joint):
         found = {}
         for i, name in enumerate(names):
             without = [subset for subset in range(2**n) if not subset >> i & 1]
-            found[name] = sum(
+            found[name] = worth[0] + sum(
                 (worth[subset | 1 << i] - worth[subset]) / (n * math.comb(n - 1, subset.bit_count()))
                 for subset in without
             )
