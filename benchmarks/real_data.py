@@ -86,7 +86,7 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS), metavar="NAME")
     parser.add_argument("--seeds", nargs="+", type=int, default=list(range(5)), metavar="SEED")
     parser.add_argument("--metrics", nargs="*", choices=list(metrics), default=list(metrics), metavar="NAME",
-                        help="further metrics; total_correlation trains critics, often longer than the method")  # fmt: skip
+                        help="further metrics; total_correlation trains critics, which takes long")  # fmt: skip
     parser.add_argument("--jobs", type=int, help="processes; more than one process may also work on one folder")
     parser.add_argument("--retry", action="store_true", help="try failed cells again")
     parser.add_argument("--table", action="store_true", help="show what is finished")
