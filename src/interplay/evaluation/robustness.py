@@ -200,7 +200,7 @@ def robustness(
     """
     _check(dataset, draws, confidence)
     names = [name for name in dataset.names if dataset.present[name].any()]
-    grid = rate_grid(len(names)) if rates == "auto" else sorted({0.0, *map(float, rates)})
+    grid = rate_grid(len(names)) if isinstance(rates, str) else sorted({0.0, *map(float, rates)})
     measure = _measure_of(model, dataset)
     groups = np.arange(len(dataset)) if dataset.groups is None else np.unique(dataset.groups, return_inverse=True)[1]
 
