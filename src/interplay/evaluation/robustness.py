@@ -212,16 +212,7 @@ def robustness(
     seeds = np.random.SeedSequence(random_state).generate_state(draws)
     drawn = {rate: [whole] if rate == 0 else [measure(_masked(dataset, Rate(rate), s)) for s in seeds] for rate in grid}
     metric, sign = ("accuracy", 1) if whole.classifies else ("mae", -1)
-    subsets = pd.DataFrame(
-        {
-            "subset": " + ".join(kept),
-            "missing": ", ".join(name for name in names if name not in kept),
-            "size": len(kept),
-            **found.metrics,
-            **interval(found.each),
-        }
-        for kept, found in fixed.items()
-    )
+    subsets = pd.DataFrame(_subset_row(kept, names, found, interval) for kept, found in fixed.items())
     without = {name: fixed[tuple(n for n in names if n != name)] for name in names if len(names) > 1}
     lost = {name: sign * (whole.each - found.each) for name, found in without.items()}
     costs = [{"modality": name, "cost": float(each.mean()), **interval(each)} for name, each in lost.items()]
@@ -267,6 +258,18 @@ def _there(dataset: MultimodalDataset) -> int:
 
 def _masked(dataset: MultimodalDataset, pattern: Pattern, seed: int) -> MultimodalDataset:
     return dataset.with_missing(pattern, random_state=int(seed))
+
+
+def _subset_row(
+    kept: Sequence[str], names: Sequence[str], found: _Found, interval: Callable[[Rows], dict[str, float]]
+) -> dict[str, Any]:
+    return {
+        "subset": " + ".join(kept),
+        "missing": ", ".join(name for name in names if name not in kept),
+        "size": len(kept),
+        **found.metrics,
+        **interval(found.each),
+    }
 
 
 def _rate_row(

@@ -1,6 +1,6 @@
 """The one training loop: stages, early stopping and best-epoch selection."""
 
-from interplay.training.gaps import Gaps
+from interplay.training.batches import Gaps
 from interplay.training.loop import History, Settings, evaluate, prepare, train
 from interplay.training.pretrain import Pretrained, pretrain
 from interplay.training.tensors import to_batch

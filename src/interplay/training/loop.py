@@ -4,7 +4,6 @@ import copy
 import logging
 import math
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,8 @@ import torch
 from torch import Tensor
 
 from interplay.methods import Batch, Method, Output, Stage
+from interplay.training.batches import Batches, Gaps
 from interplay.training.checkpoints import EachEpoch, Folder, SafetensorsIO, random_state, restore_random_state
-from interplay.training.gaps import Gaps
 from interplay.training.progress import QUALITIES, StageProgress
 
 
@@ -55,35 +54,6 @@ class History:
 
     records: list[dict[str, Any]] = field(default_factory=list)
     best_epochs: dict[str, int] = field(default_factory=dict)
-
-
-class Batches:
-    """Shuffled slices of tensors in memory, each ``repeat`` times; a new order every epoch from its own generator.
-
-    New gaps, too, for all rows at once and from the same generator: they depend neither on the size of a batch nor on
-    whether the run was interrupted.
-    """
-
-    def __init__(
-        self, data: Batch, size: int, generator: torch.Generator, repeat: int = 1, gaps: Gaps | None = None
-    ) -> None:
-        self.data, self.size, self.generator, self.repeat, self.gaps = data, size, generator, repeat, gaps
-
-    def __len__(self) -> int:
-        return -(-len(self.data) // self.size) * self.repeat
-
-    def __iter__(self) -> Iterator[Batch]:
-        order = torch.randperm(len(self.data), generator=self.generator)
-        device = next(iter(self.data.present.values())).device
-        left = None
-        if self.gaps is not None:
-            left = self.gaps.draw(int(torch.randint(2**62, (), generator=self.generator)))
-        for rows in torch.split(order, self.size):
-            batch = self.data[rows.to(device)].attach(row=rows.to(device))
-            if left is not None:
-                batch = batch.with_present({name: mask[rows].to(device) for name, mask in left.items()})
-            for _ in range(self.repeat):
-                yield batch
 
 
 class StageModule(pl.LightningModule):
