@@ -1,6 +1,7 @@
 """Each command does what its help says, on files as users have them."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -200,6 +201,50 @@ def test_a_folder_of_something_else_is_left_alone(folder, tmp_path):
     good(*start, "--force")
     assert (tmp_path / "thesis.txt").read_text() == "mine"
     good(*start)  # it is a model folder now
+
+
+def test_numbers_make_a_regressor_all_the_way_to_the_report(folder, tmp_path):
+    rng = np.random.default_rng(0)
+    x = {name: rng.normal(size=(300, 3)) for name in ("left", "right")}
+    mood = 40 + 10 * x["left"][:, 0] + 5 * x["right"][:, 1]
+    np.savez(tmp_path / "moods.npz", **x, mood=mood, age=np.arange(300) % 60, is_test=np.arange(300) % 3 == 0)
+    data = (tmp_path / "moods.npz", "--modalities", "left,right")
+    model, report = tmp_path / "model", tmp_path / "report"
+    options = ("--target", "mood", "--test", "is_test", "--method", "gatedmixture", "--epochs", 20, "--loss", "l2")
+    found = json.loads(good("train", *data, *options, "--output", model, "--report", report, "--json").stdout)
+    scores = {row["condition"]: row for row in found["scores"]}
+    assert scores["complete"]["r2"] > 0.6
+    assert scores["complete"]["r2"] > scores["without left"]["r2"]
+    assert set(scores["chance"]) == {"condition", "n", "r2", "mae", "rmse", "pearson"}
+    again = json.loads(
+        good("evaluate", model, "--input", data[0], "--target", "mood", "--test", "is_test", "--json").stdout
+    )
+    assert again[0]["r2"] == pytest.approx(scores["complete"]["r2"])
+    assert again[0]["low"] < again[0]["r2"] < again[0]["high"]
+    good("predict", model, "--input", data[0], "--output", tmp_path / "said.csv", "--explain")
+    said = pd.read_csv(tmp_path / "said.csv", index_col="id")
+    assert list(said.columns[:2]) == ["prediction", "redundancy"]
+    parts = ["redundancy", "unique:left", "unique:right", "synergy"]
+    np.testing.assert_allclose(
+        said["prediction"] - said[parts].sum(axis=1), mood[np.arange(300) % 3 > 0].mean(), atol=1.5
+    )
+    page = (report / "report.html").read_text()
+    for words in ("The target is a number.", "explains", "mean abs. error", "furthest off", "units of the target"):
+        assert words in page
+    shown = re.sub(r"<style.*?</style>|<[^>]+>", " ", page, flags=re.DOTALL)
+    for words in ("ccuracy", "logit", "None", "nan", "lass"):
+        assert words not in shown, words
+    (report / "report.html").unlink()
+    good("report", report)
+    assert (report / "report.html").read_text() == page
+    # Whole numbers are classes unless told otherwise.
+    good(
+        "train", *data, "--target", "age", "--task", "regression", "--method", "joint", "--epochs", 2, "--output", model
+    )
+    assert "prediction" in good("predict", model, "--input", data[0]).stdout.splitlines()[0]
+    wrong = invoke("train", *data, "--target", "mood", "--task", "classification", "--output", tmp_path / "x")
+    assert wrong.exit_code != 0
+    assert "use a regressor" in wrong.stderr
 
 
 def test_evaluate_missing_gives_every_subset_and_rate_and_says_what_matters(folder):

@@ -7,11 +7,12 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
+import interplay as ip
 from interplay import MultimodalClassifier, MultimodalDataset, methods
 from interplay.data.datasets import make_interactions
 from interplay.information import entropy, mutual_information
 from interplay.methods import Batch, Output, Stage, _dmil_diagnostics
-from interplay.methods._composition import PosteriorTowers, assign_folds, composition
+from interplay.methods._composition import PosteriorTowers, assign_folds, composition, gaussian_information
 from interplay.methods.dmil import DMIL, hide_modalities
 from interplay.nn import MaskedEncoder, Standardize, build_encoder, consensus
 from interplay.training import Settings, prepare, to_batch, train
@@ -435,3 +436,42 @@ def test_theorem_1_on_known_composition(shares: tuple[float, ...], visible: bool
     assert mutual_information(without_kind) - bound == pytest.approx(gap, abs=1e-9)
     assert gap >= -1e-9
     assert (gap < 1e-9) == visible
+
+
+def kinds_of_numbers(n: int = 1600) -> tuple[MultimodalDataset, np.ndarray]:
+    """A number that both modalities show, only the first shows, or only both together make: a product."""
+    rng = np.random.default_rng(0)
+    own, shared, kind = rng.normal(size=(2, n)), rng.normal(size=n), rng.integers(3, size=n)
+    x = {m: np.c_[own[i], shared, 2 * np.eye(3)[kind]] for i, m in enumerate("ab")}
+    y = np.choose(kind, [shared, own[0], own[0] * own[1]]) + 0.2 * rng.normal(size=n)
+    return MultimodalDataset(x, y), np.array(["redundancy", "unique:a", "synergy"])[kind]
+
+
+@pytest.mark.bench
+def test_regression_gates_follow_the_kind_of_a_number() -> None:
+    data, kind = kinds_of_numbers()
+    train, test = slice(0, 1200), slice(1200, None)
+    model = ip.MultimodalRegressor("dmil", max_epochs=30, learning_rate=3e-3, width=32, random_state=0)
+    table = model.fit(data[train]).explain(data[test])
+    assert model.score(data[test]) > 0.8
+    for part in ("redundancy", "unique:a", "synergy"):
+        gate, own = table[f"gate:{part}"].to_numpy(), kind[test] == part
+        # Synergy is the least clear: with Gaussians the joint predictor's smaller error counts as synergy everywhere.
+        assert gate[own].mean() > (1.2 if part == "synergy" else 2) * gate[~own].mean(), part
+    # What one modality cannot know: alone it stays at the mean of the products.
+    without = model.predict(data[test].without("b"))[kind[test] == "synergy"]
+    assert np.abs(without - model.target_mean_).mean() < 0.3 * model.target_scale_
+
+
+def test_gaussian_information_is_that_of_gaussians() -> None:
+    """Against the two densities; its mean over the samples is half the logarithm of the explained share."""
+    torch.manual_seed(0)
+    y = torch.randn(4000).double()
+    y = (y - y.mean()) / y.std(correction=0)
+    predicted = 0.64 * (y + 0.75 * torch.randn(4000))
+    sd = (y - predicted).square().mean().sqrt()
+    slow = torch.distributions.Normal(predicted, sd).log_prob(y) - torch.distributions.Normal(0, 1).log_prob(y)
+    found = gaussian_information(predicted, y)
+    torch.testing.assert_close(found, slow, rtol=1e-6, atol=1e-6)
+    assert float(found.mean()) == pytest.approx(-float(sd.square().log()) / 2, abs=1e-6)
+    assert float(sd.square()) == pytest.approx(0.36, abs=0.02)

@@ -333,15 +333,6 @@ class Method(nn.Module, ABC):
         """The same ``(B,)`` for each row."""
         return row_losses(self.criterion, logits, target)
 
-    def prior_losses(self, logits: Tensor) -> Tensor:
-        r"""How far predictions are from the answer where nothing is present ``(B,)``.
-
-        :math:`D(p(y) \| p)` in nats; in regression the loss against the mean.
-        """
-        if self.task == "regression":
-            return row_losses(self.criterion, logits, self.log_prior.expand(len(logits)))
-        return (self.prior * (self.log_prior - logits.log_softmax(-1))).sum(-1)
-
     def quality(self, logits: Tensor, target: Tensor) -> Tensor:
         """Share of right predictions; in regression the share of the target's variance that is explained, R2."""
         if self.task == "classification":

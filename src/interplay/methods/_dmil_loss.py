@@ -54,10 +54,13 @@ def _supervision(method: "DMIL", output: Output, batch: Batch, w: Weights) -> It
     yield w.gate, "gate", -(shares * log_gate).sum(-1).mean()
     rows, share = available[:, -1], shares[:, -1]
     said = output.components[SYNERGY]
-    right, blind = method.target_losses(said, batch.target), method.prior_losses(said)
+    right = method.target_losses(said, batch.target)
     mean = method.synergy_share
     yield w.synergy, SYNERGY, _mean_over(rows, share / mean * right)
-    yield w.synergy, "blindness", _mean_over(rows, (1 - share) / (1 - mean) * blind)
+    if method.task == "classification":
+        # Numbers are left out: a prediction pulled to the mean is a worse one, while an arg-max does not mind.
+        blind = (method.prior * (method.log_prior - said.log_softmax(-1))).sum(-1)
+        yield w.synergy, "blindness", _mean_over(rows, (1 - share) / (1 - mean) * blind)
 
 
 def _intra_level(method: "DMIL", output: Output, batch: Batch, w: Weights) -> Iterator[Term]:

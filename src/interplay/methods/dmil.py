@@ -62,9 +62,10 @@ class DMIL(Method):
               + \frac{1 - c_S}{1 - \bar c_S}\, D(p(y) \| p_S) \Big\rangle
               - \Big\langle \sum_k c_k \log g_k \Big\rangle + \text{bottlenecks.}
 
-    Regression: for :math:`\mathrm{CE}` its loss, for :math:`D` its loss against the mean. Compositions are read from
-    Gaussians around cross-fitted predictions, with the mean squared error of the fold as their variance. As in other
-    decompositions of Gaussians (Barrett 2015), part of a sum of independent causes then counts as synergy.
+    Regression: for :math:`\mathrm{CE}` its loss, without the term :math:`D`, which would pull numbers to the mean.
+    Compositions are read from Gaussians around cross-fitted predictions, with the mean squared error of the fold as
+    their variance. As in other decompositions of Gaussians (Barrett 2015), part of a sum of independent causes is
+    synergy.
 
     Missing modalities: the posterior of an absent modality is its prior; redundancy is then read from the modalities
     that are left, through :math:`v(R \mid M^m)`; parts that need an absent modality (synergy: two present ones) get
