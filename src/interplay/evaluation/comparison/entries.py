@@ -46,6 +46,8 @@ def _text(name: Any) -> str:
 
 
 def _estimator(name: str, value: Any, settings: Mapping[str, Any]) -> Any:
+    if isinstance(value, Entry):
+        return value
     if isinstance(value, str) and value in CONTROLS:
         return CONTROLS[value]()
     if isinstance(value, str) and value not in methods.names():

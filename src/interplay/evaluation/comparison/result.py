@@ -20,7 +20,10 @@ from interplay.evaluation.comparison.statistics import (
 from interplay.evaluation.comparison.store import Cell, Store
 from interplay.evaluation.missing import COMPLETE
 
-LOWER_IS_BETTER = ("nll", "ece", "mae", "validation_loss", "seconds", "processor_seconds", "memory_mb", "parameters")
+LOWER_IS_BETTER = (
+    *("nll", "ece", "mae", "rmse", "validation_loss", "cost"),
+    *("seconds", "processor_seconds", "memory_mb", "parameters"),
+)
 
 
 class Comparison:
@@ -81,6 +84,16 @@ class Comparison:
             f"{_count(len(self.cells), 'cell')})"
         )
 
+    @property
+    def main_metric(self) -> str:
+        """``"accuracy"``, or ``"r2"`` where nothing was classified."""
+        return "accuracy" if (self.frame["metric"] == "accuracy").any() else "r2"
+
+    def summary(self, metric: str = "accuracy", condition: str = COMPLETE) -> pd.DataFrame:
+        """The numbers of `table`, a row for each data set and method: ``mean``, ``sd``, ``n``."""
+        groups = self.values(metric, condition).groupby(["dataset", "method"], sort=False)["value"]
+        return groups.agg(["mean", "std", "count"]).rename(columns={"std": "sd", "count": "n"}).reset_index()
+
     def values(self, metric: str = "accuracy", condition: str = COMPLETE) -> pd.DataFrame:
         """One number a cell: columns ``dataset``, ``method``, ``seed``, ``fold``, ``value``.
 
@@ -109,7 +122,8 @@ class Comparison:
             for name, how in statistics.items()
         }
         if text:
-            return wide["mean"].combine(wide["sd"], lambda means, sds: list(map(_said, means, sds)))
+            mean, sd = wide["mean"], wide["sd"]
+            return pd.DataFrame({name: list(map(_said, mean[name], sd[name])) for name in mean}, index=mean.index)
         tidy = pd.concat(wide, axis=1).swaplevel(axis=1)
         return tidy[[(dataset, name) for dataset in wide["mean"] for name in statistics]]
 
@@ -146,7 +160,7 @@ class Comparison:
 
         Args:
             baseline: compare each method with this one; None compares all pairs.
-            metric: for ``over="samples"`` ``"accuracy"`` or ``"nll"``; otherwise any metric of the complete test part.
+            metric: for ``over="samples"`` ``"accuracy"``, ``"nll"`` or ``"mae"``; otherwise any metric.
             over: ``"samples"``: a row for each data set and pair, bootstrap over test samples (whole subjects, where
                 there are any) and seeds; ``"datasets"``: a row a pair, Wilcoxon's signed ranks over means of data sets.
             confidence: of the bootstrap interval.
@@ -258,8 +272,10 @@ def _by_sample(predictions: pd.DataFrame, metric: str) -> tuple[pd.DataFrame, "p
         values = (predictions["predicted"] == predictions["target"]).astype(float)
     elif metric == "nll":
         values = -np.log(predictions["probability"].clip(lower=1e-12))
+    elif metric == "mae":
+        values = (predictions["predicted"] - predictions["target"]).abs()
     else:
-        raise ValueError(f"tests over samples know the metrics 'accuracy' and 'nll', found {metric!r}")
+        raise ValueError(f"tests over samples know the metrics 'accuracy', 'nll' and 'mae', found {metric!r}")
     # Under cross-validation the folds of a seed together test every sample once.
     table = predictions.assign(value=values).pivot_table(index="seed", columns="id", values="value")
     groups = predictions.drop_duplicates("id").set_index("id")["group"] if "group" in predictions else None
