@@ -291,11 +291,12 @@ def comparison(
         text += f"\nFriedman p = {found.p_value:.2g}; critical difference {found.critical_difference:.1f}"
         text += f" (Nemenyi, {level:g})"
         for i, (first, last) in enumerate(cliques(mean, found.critical_difference)):
-            x = len(ranks) + 0.6 + 0.3 * i
+            x = len(ranks) * (1.04 + 0.025 * i)
             axes.plot([x, x], [first - 0.2, last + 0.2], color="black", linewidth=2, solid_capstyle="butt")
     axes.set_yticks(rows, [_plain(f"{name}  {rank:.1f}", 40) for name, rank in mean.items()])
     axes.set_ylim(len(ranks) - 0.4, -0.6)
     axes.set_xlim(left=0.5)
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.grid(axis="x", color="#dddddd", linewidth=0.7, zorder=0)
     axes.set_xlabel(text)
     return axes
