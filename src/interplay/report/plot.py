@@ -293,7 +293,7 @@ def comparison(
         for i, (first, last) in enumerate(cliques(mean, found.critical_difference)):
             x = len(ranks) * (1.04 + 0.025 * i)
             axes.plot([x, x], [first - 0.2, last + 0.2], color="black", linewidth=2, solid_capstyle="butt")
-    axes.set_yticks(rows, [_plain(f"{name}  {rank:.1f}", 40) for name, rank in mean.items()])
+    axes.set_yticks(rows, [_plain(f"{name} {rank:.1f}", 40) for name, rank in mean.items()])
     axes.set_ylim(len(ranks) - 0.4, -0.6)
     axes.set_xlim(left=0.5)
     axes.xaxis.get_major_locator().set_params(integer=True)
