@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from joblib import parallel_config
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
@@ -205,6 +206,21 @@ def test_processes_change_nothing(tmp_path):
         for jobs in (None, 2)
     ]
     frames = [r.frame[r.frame["condition"] != "cost"].reset_index(drop=True) for r in results]
+    pd.testing.assert_frame_equal(*frames)
+
+
+def test_dask_workers_change_nothing(tmp_path):
+    distributed = pytest.importorskip("distributed", reason="dask is not installed")
+    options = {"seeds": 2, "progress": False, "settings": {"max_epochs": 2}}
+    data = {"one": rows(80)}
+    alone = ip.compare(["logistic", "ensemble"], data, folder=tmp_path / "alone", **options)
+    with (
+        distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as cluster,
+        distributed.Client(cluster),
+        parallel_config("dask"),
+    ):
+        spread = ip.compare(["logistic", "ensemble"], data, folder=tmp_path / "dask", **options)
+    frames = [r.frame[r.frame["condition"] != "cost"].reset_index(drop=True) for r in (alone, spread)]
     pd.testing.assert_frame_equal(*frames)
 
 
