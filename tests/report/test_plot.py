@@ -162,3 +162,26 @@ def test_missing_curve_of_several_models_has_a_line_and_an_entry_each():
     with pytest.raises(ValueError, match="results with one metric, found"):
         plot.missing_curve({"one": curve(0.9), "two": curve(0.8, "mae")})
     assert plot.missing_curve(curve(0.8, "mae")).get_ylabel() == "mean absolute error"
+
+
+def test_comparison_draws_ranks_and_what_is_not_told_apart(tmp_path):
+    from interplay.evaluation import Comparison
+    from interplay.evaluation.comparison.store import Cell, Store
+
+    store = Store(tmp_path)
+    scores = {"best $1": 0.9, "middle": 0.8, "worst": 0.1}
+    for dataset in range(8):
+        for method, score in scores.items():
+            row = {"condition": "complete", "rate": np.nan, "metric": "accuracy", "value": score + dataset / 100}
+            store.write(Cell(str(dataset), method, 0), pd.DataFrame([row]), pd.DataFrame({"id": [0]}), {})
+    found = Comparison.load(tmp_path)
+    axes = found.plot()
+    assert [t.get_text() for t in axes.get_yticklabels()] == [r"best \$1 1.0", "middle 2.0", "worst 3.0"]
+    *each, mean = [line for line in axes.lines if line.get_marker() == "o"]
+    assert list(mean.get_xdata()) == [1, 2, 3]
+    assert len(each) == 8
+    # Critical difference of three methods on eight data sets: 2.343 sqrt(3 4 / (6 8)) = 1.17.
+    spans = [tuple(line.get_ydata()) for line in axes.lines if line.get_marker() != "o"]
+    assert [(round(low + 0.2), round(high - 0.2)) for low, high in spans] == [(0, 1), (1, 2)]
+    assert "critical difference 1.2" in axes.get_xlabel()
+    assert png(axes).startswith(b"\x89PNG")

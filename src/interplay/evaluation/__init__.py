@@ -6,6 +6,7 @@ from interplay.evaluation.comparison import (
     ConcatenationRegressor,
     ConfigurationError,
     DataFile,
+    Plan,
     compare,
 )
 from interplay.evaluation.faithfulness import Faithfulness, faithfulness, score_explanation
@@ -35,6 +36,7 @@ from interplay.evaluation.synergy import SynergyIndicator, synergy_indicator
 
 __all__ = [
     "METRICS",
+    "Plan",
     "REGRESSION_METRICS",
     "Classifier",
     "Comparison",
