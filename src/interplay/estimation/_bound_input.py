@@ -65,8 +65,9 @@ def read_sources(
         )
     classes = np.unique(y[0])
     if not np.array_equal(classes, np.unique(y[1])):
+        other_classes = np.unique(y[1]).tolist()
         raise ValueError(
-            f"{names[0]} has the labels {classes.tolist()}, {names[1]} has {np.unique(y[1]).tolist()}: give both the same"
+            f"{names[0]} has the labels {classes.tolist()}, {names[1]} has {other_classes}: give both the same"
         )
     encoded = [np.searchsorted(classes, labels).astype(np.int64) for labels in y]
     for name, labels in zip(names, encoded, strict=True):
