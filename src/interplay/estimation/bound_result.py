@@ -161,7 +161,8 @@ class Bound:
             synergy=(lower, upper),
             synergy_interval=(
                 float(np.clip(honest["lower"][0] + ends.shortfall("unpaired") - z * honest["lower"][1], 0.0, lower)),
-                min(upper + ends.shift_up("upper"), entropy),
+                # The draws' bound is cooled, so smoother and a little larger: bias and spread are those of the same bound.
+                min(max(upper, ends.seen["upper"] + ends.shift_up("upper")), entropy),
             ),
             redundancy=redundancy,
             unique=dict(zip(sources.names, unique, strict=True)),
