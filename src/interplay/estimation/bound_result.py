@@ -161,7 +161,7 @@ class Bound:
             synergy=(lower, upper),
             synergy_interval=(
                 float(np.clip(honest["lower"][0] + ends.shortfall("unpaired") - z * honest["lower"][1], 0.0, lower)),
-                # The draws' bound is cooled, so smoother and a little larger: bias and spread are those of the same bound.
+                # The draws' bound is cooled, so smoother and a little larger: bias and spread are of that very bound.
                 min(max(upper, ends.seen["upper"] + ends.shift_up("upper")), entropy),
             ),
             redundancy=redundancy,
