@@ -17,6 +17,7 @@ from torch import nn
 
 from interplay.data.datasets import make_interactions
 from interplay.estimation.classifiers import by_cells
+from interplay.estimation.pooling import pool
 from interplay.estimation.posteriors import cross_fit
 from interplay.estimation.settings import Settings
 from interplay.information import pointwise_composition
@@ -120,9 +121,8 @@ def main():
                 y = made.dataset.codes
                 kinds = np.asarray(made.kind)
                 start = time.perf_counter()
-                found = cross_fit(
-                    tuple(made.dataset.modalities[name].astype(float) for name in "ab"), y, None, n_splits=5, seed=0
-                )
+                x = tuple(made.dataset.modalities[name].astype(float) for name in "ab")
+                found = pool(cross_fit(x, y, None, n_splits=5, seed=0), y, None, 0)
                 spent = time.perf_counter() - start
                 error = calibration_error(found.both, y)
                 print(f"n={n} d={d} K={k}: cross-fitting {spent:.0f} s, calibration error {error:.3f}", flush=True)
