@@ -18,7 +18,7 @@ from interplay.estimation.posteriors import Posteriors, cross_fit
 from interplay.estimation.resample import Track, permute_target
 from interplay.estimation.scaling import Potentials, couple, rake
 from interplay.estimation.settings import Settings
-from interplay.estimation.table import NON_NEGATIVE, estimate_and_intervals
+from interplay.estimation.table import estimate_and_intervals
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -169,10 +169,7 @@ def _measure(
     if settings.n_repeats > 1:  # other folds, other networks
         error = np.sqrt(error**2 + np.var([run.mean(axis=1) for run in runs], axis=0, ddof=1) / settings.n_repeats)
     gap = max(each.gap for each in splits)
-    estimate, intervals = estimate_and_intervals(plugin, error, settings.redundancy, settings.confidence)
-    intervals += gap * np.array([[-1, 0], [0, 1], [0, 1], [-1, 0], [0, 0]])  # I* may be larger by it
-    if settings.redundancy in NON_NEGATIVE:
-        intervals = np.maximum(intervals, 0.0)
+    estimate, intervals = estimate_and_intervals(plugin, error, settings.redundancy, settings.confidence, above=gap)
     rng = np.random.default_rng([settings.seed, settings.n_repeats])
     shuffles = (permute_target(y, groups, rng) for _ in range(settings.n_permutations))
     null = np.array([splits[-1].parts(labels).mean(axis=1) for labels in shuffles])
