@@ -12,8 +12,7 @@ import time
 
 import numpy as np
 
-from interplay.estimation.counts import pairwise_maximum_entropy
-from interplay.estimation.design import design_effects
+from interplay.estimation.design import effective_rows
 from interplay.estimation.resample import from_model, parts_of
 from interplay.estimation.table import synergy_free
 
@@ -63,9 +62,10 @@ def main():
         for _ in range(options.repetitions):
             cells, groups = rows(kind, shape, rng)
             table = np.bincount(cells, minlength=int(np.prod(shape))).reshape(shape)
-            effects.append(design_effects(cells, groups, pairwise_maximum_entropy(table, shrink=True)))
+            worth = effective_rows(table, cells, groups)
+            effects.append([len(cells) / each for each in worth])
             single.append(p_value(table, len(cells), 99, rng))
-            grouped.append(p_value(table, max(2, round(len(cells) / effects[-1][1])), 99, rng))
+            grouped.append(p_value(table, worth[1], 99, rng))
         alarms = [(np.array(p) <= 0.05 + 1e-12).mean() for p in (single, grouped)]
         print(
             f"{kind:<8} rows {alarms[0]:.3f}  groups {alarms[1]:.3f}  effects {np.round(np.mean(effects, axis=0), 2)}"

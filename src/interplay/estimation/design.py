@@ -1,13 +1,37 @@
 """What rows in groups are worth: design effects of survey statistics."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-__all__ = ["design_effects"]
+from interplay.estimation.counts import pairwise_maximum_entropy
+
+__all__ = ["design_effects", "effective_rows"]
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.int64]
+
+
+def effective_rows(table: NDArray[Any], cells: Codes, groups: Codes | None) -> tuple[int, int]:
+    """Return how many independent rows the rows are worth: for what pairs tell, for synergy.
+
+    The model that weighs the cells is fitted to as many rows as the synergy's are worth by a first round: one that
+    believes all rows gives the groups' favourite cells too much mass, and finds the groups less alike than they are.
+
+    Args:
+        table: counts ``(K1, K2, k)``.
+        cells: ``(n,)``, flat index of each row's cell.
+        groups: ``(n,)`` codes from 0, or None: all rows are independent.
+    """
+    n = len(cells)
+    if groups is None:
+        return n, n
+    effect = 1.0
+    for _ in range(2):
+        pairs, effect = design_effects(cells, groups, pairwise_maximum_entropy(table / effect, shrink=True))
+    return max(2, round(n / pairs)), max(2, round(n / effect))
 
 
 def design_effects(cells: Codes, groups: Codes, model: Array) -> tuple[float, float]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from interplay.estimation.counts import CORRECTED_ENTROPIES, corrected_information, pairwise_maximum_entropy
-from interplay.estimation.design import design_effects
+from interplay.estimation.design import effective_rows
 from interplay.estimation.held_out import held_out_union
 from interplay.estimation.resample import Draw, Track, bootstrap, decompose_tables, from_model, parts_of, shuffled
 from interplay.estimation.settings import Settings
@@ -154,7 +154,7 @@ def estimate_table(
 ) -> TableEstimate:
     """Estimate from counts ``(K1, K2, k)``; ``cells`` ``(n,)`` is each row's flat index in the table.
 
-    With groups, tables are drawn from a model with as many rows as the groups are worth, see `design_effects`. For
+    With groups, tables are drawn from a model with as many rows as the groups are worth, see `effective_rows`. For
     "broja" the intervals reach down to the I* of duals evaluated on held-out rows, see `held_out_union`.
     """
     n, k = int(table.sum()), table.shape[-1]
@@ -167,10 +167,7 @@ def estimate_table(
         )
 
     plugin = parts_of(table[None], redundancy)[0]
-    worth = n, n  # rows, for what pairs tell and for synergy
-    if groups is not None:
-        effects = design_effects(cells, groups, pairwise_maximum_entropy(table, shrink=True))
-        worth = max(2, round(n / effects[0])), max(2, round(n / effects[1]))
+    worth = effective_rows(table, cells, groups)
     thinned = table * (worth[1] / n)
     model = pairwise_maximum_entropy(thinned, shrink=True)
     exact = parts_of(model[None], redundancy)[0]
