@@ -33,9 +33,9 @@ def held_out_union(table: NDArray[Any], cells: Codes, groups: Codes | None, rng:
     units = np.arange(len(cells)) if groups is None else groups
     n_units = int(units.max()) + 1
     fold = rng.permutation(n_units)[units] % min(_FOLDS, n_units)
-    # A few rows of a distribution without zeros keep the duals of rare symbols finite.
+    # One row's mass spread over a distribution without zeros keeps the duals of rare symbols finite.
     margins = [(margin + 0.5) / (margin + 0.5).sum() for margin in _margins(table)]
-    smooth = np.sqrt(table.size) * np.einsum("i,j,y->ijy", *margins)
+    smooth = np.einsum("i,j,y->ijy", *margins)
     told = 0.0
     for each in range(int(fold.max()) + 1):
         held = np.bincount(cells[fold == each], minlength=table.size).reshape(table.shape)

@@ -1,8 +1,11 @@
 """Class probabilities that are averaged over rows of like probabilities where that predicts held-out labels better."""
 
+import warnings
+
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
 
 from interplay.estimation.posteriors import Posteriors, _folds
 
@@ -17,9 +20,13 @@ _FOLDS = 5
 
 def group_alike(p: Array, n_cells: int, seed: int) -> Codes:
     """Group rows of like class probabilities ``(n, k)``; distances of square roots treat small ones fairly."""
-    points = np.sqrt(p)
-    n_cells = min(n_cells, len(np.unique(points.round(9), axis=0)))
-    return np.unique(KMeans(n_cells, n_init=2, random_state=seed).fit_predict(points), return_inverse=True)[1]
+    points = np.sqrt(p).round(6)
+    n_cells = min(n_cells, len(np.unique(points, axis=0)))
+    with warnings.catch_warnings():
+        # Fewer clusters than asked for, where points all but coincide, are as good.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        found = KMeans(n_cells, n_init=2, random_state=seed).fit_predict(points)
+    return np.unique(found, return_inverse=True)[1]
 
 
 def pool(found: Posteriors, y: Codes, groups: Codes | None, seed: int) -> Posteriors:
