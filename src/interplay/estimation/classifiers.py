@@ -217,7 +217,8 @@ def _still_learning(
         return []
     return [
         f"the joint classifier still improves with more rows (by {rise.mean():.3f} bits from 50 % to {share:.0%} of "
-        f"them): total and synergy may be too small by up to about {lacking:.2f} bits; more rows or fewer features help."
+        f"them): total and synergy may be too small by up to about {lacking:.2f} bits; give more rows or fewer "
+        "features."
     ]
 
 
