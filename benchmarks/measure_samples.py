@@ -123,7 +123,7 @@ def main():
                 kinds = np.asarray(made.kind)
                 start = time.process_time()
                 x = tuple(made.dataset.modalities[name].astype(float) for name in "ab")
-                found = pool(cross_fit(x, y, None, n_splits=5, seed=0), y, None, 0)
+                found = pool(cross_fit(x, y, None, n_splits=5, seed=0), y, None, n_splits=5, seed=0)
                 spent = time.process_time() - start
                 error = calibration_error(found.both, y)
                 print(f"n={n} d={d} K={k}: cross-fitting {spent:.0f} s, calibration error {error:.3f}", flush=True)

@@ -20,7 +20,7 @@ def test_wavering_between_classes_that_cannot_be_told_apart_is_averaged_away():
     p[np.arange(1000), 2 * half], p[np.arange(1000), 2 * half + 1] = 0.99 * noise, 0.99 * (1 - noise)
     y = 2 * half + y_in_half
     found = posteriors(p, np.full(4, 0.25))
-    before, after = found.information(y)[0].mean(), pool(found, y, None, 0).information(y)[0].mean()
+    before, after = found.information(y)[0].mean(), pool(found, y, None, n_splits=5, seed=0).information(y)[0].mean()
     assert before < 0.9
     assert after == pytest.approx(1, abs=0.02)
 
@@ -30,9 +30,9 @@ def test_calibrated_probabilities_stay_and_noise_gains_nothing():
     true = rng.dirichlet([1, 1], size=2000)
     y = (rng.random(2000) < true[:, 1]).astype(int)
     found = posteriors(true, [0.5, 0.5])
-    before, after = found.information(y)[0].mean(), pool(found, y, None, 0).information(y)[0].mean()
+    before, after = found.information(y)[0].mean(), pool(found, y, None, n_splits=5, seed=0).information(y)[0].mean()
     assert after > before - 0.01
-    unrelated = pool(found, rng.permutation(y), None, 0)
+    unrelated = pool(found, rng.permutation(y), None, n_splits=5, seed=0)
     assert unrelated.information(y)[0].mean() < 0.01
     for log in (unrelated.first, unrelated.both):
         np.testing.assert_allclose(np.exp(log).sum(axis=1), 1)
@@ -45,8 +45,10 @@ def test_a_rows_own_label_and_group_do_not_enter():
     y = rng.integers(2, size=40)[groups]
     p = rng.dirichlet([3, 3], size=40)[groups]  # one cell a group
     found = posteriors(p, [0.5, 0.5])
-    assert pool(found, y, groups, 0).information(y)[0].mean() < 0.02
-    assert pool(found, y, None, 0).information(y)[0].mean() > 0.1  # single rows leak through their group
+    assert pool(found, y, groups, n_splits=5, seed=0).information(y)[0].mean() < 0.02
+    assert (
+        pool(found, y, None, n_splits=5, seed=0).information(y)[0].mean() > 0.1
+    )  # single rows leak through their group
 
 
 def test_rows_of_like_probabilities_share_a_cell():

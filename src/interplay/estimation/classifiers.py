@@ -18,7 +18,7 @@ from interplay.estimation.posteriors import Posteriors, cross_fit
 from interplay.estimation.resample import Track, permute_target
 from interplay.estimation.scaling import Potentials, couple, rake
 from interplay.estimation.settings import Settings
-from interplay.estimation.table import estimate_and_intervals
+from interplay.estimation.table import NON_NEGATIVE, estimate_and_intervals
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,17 +66,20 @@ def by_cells(found: Posteriors, y: Codes, settings: Settings, seed: int) -> Spli
 
 
 def by_batches(found: Posteriors, y: Codes, settings: Settings, seed: int) -> Split:
-    """Split by the dual of the convex programme on the rows themselves, in batches of about 512."""
+    """Split by the dual of the convex programme on the rows themselves, in batches of about 512.
+
+    Every batch has the same share of each class: without it the two modalities of a batch would ask for different
+    shares, and what moves them to agree would distort what they tell.
+    """
     if settings.redundancy != "broja":
         raise ValueError(
             f"estimator 'batch' is for redundancy 'broja', not {settings.redundancy!r}; use 'classifiers'."
         )
     first, second, prior = _raked(found, y)
     dual, gaps = np.empty(first.shape), []
-    order = np.random.default_rng(seed).permutation(len(y))
-    for rows in np.array_split(order, max(1, round(len(y) / _BATCH))):
-        share = first[rows].mean(axis=0)
-        solved = couple(rake(first[rows], share), rake(second[rows], share))
+    order, n_batches = np.lexsort((np.random.default_rng(seed).random(len(y)), y)), max(1, round(len(y) / _BATCH))
+    for rows in (order[start::n_batches] for start in range(n_batches)):
+        solved = couple(rake(first[rows], prior), rake(second[rows], prior))
         dual[rows] = (solved.first + solved.second) / np.log(2)
         gaps.append(solved.gap)
     return Split(_evaluator(found, first, second, prior, dual), float(np.mean(gaps)))
@@ -160,7 +163,7 @@ def _measure(
     splits = []
     for repeat in range(settings.n_repeats):
         seed = int(np.random.SeedSequence([settings.seed, repeat]).generate_state(1)[0] % 2**31)
-        found = pool(cross_fit(x, y, groups, n_splits=settings.n_splits, seed=seed), y, groups, seed)
+        found = _posteriors(x, y, groups, settings.n_splits, seed)
         splits.append(split(found, y, settings, seed))
         track((settings.n_bootstrap + settings.n_permutations) // settings.n_repeats)
     runs = [each.parts(y) for each in splits]
@@ -170,12 +173,17 @@ def _measure(
         error = np.sqrt(error**2 + np.var([run.mean(axis=1) for run in runs], axis=0, ddof=1) / settings.n_repeats)
     gap = max(each.gap for each in splits)
     estimate, intervals = estimate_and_intervals(plugin, error, settings.redundancy, settings.confidence, above=gap)
+    lacking, warnings = _still_learning(x, y, groups, settings, split, mean, error)
+    intervals += np.column_stack([np.minimum(lacking, 0.0), np.maximum(lacking, 0.0)])
+    if settings.redundancy in NON_NEGATIVE:
+        intervals = np.maximum(intervals, 0.0)
     rng = np.random.default_rng([settings.seed, settings.n_repeats])
     shuffles = (permute_target(y, groups, rng) for _ in range(settings.n_permutations))
     null = np.array([splits[-1].parts(labels).mean(axis=1) for labels in shuffles])
     p_values = (1 + (null >= runs[-1].mean(axis=1) - 1e-9).sum(axis=0)) / (1 + settings.n_permutations)
     # Synergy has no permutation null where one modality alone tells something: its mean over held-out rows against 0.
-    p_values[3] = norm.sf((plugin[3] - gap) / error[3]) if error[3] > 0 else float(plugin[3] - gap <= 1e-9)
+    sure = plugin[3] - gap + min(lacking[3], 0.0)
+    p_values[3] = norm.sf(sure / error[3]) if error[3] > 0 else float(sure <= 1e-9)
     track(settings.n_bootstrap + settings.n_permutations)
     parts = part_names(names)
     return Measurement(
@@ -186,7 +194,7 @@ def _measure(
         total=float(estimate[4]),
         intervals={part: (float(low), float(high)) for part, (low, high) in zip(parts, intervals, strict=True)},
         p_values=dict(zip(parts, p_values.tolist(), strict=True)),
-        warnings=_still_learning(x, y, groups, settings, mean[4], error[4]),
+        warnings=warnings,
         gap=gap,
         definition=settings.redundancy,
         estimator=estimator,
@@ -198,26 +206,37 @@ def _measure(
     )
 
 
-def _still_learning(
-    x: tuple[Array, Array], y: Codes, groups: Codes | None, settings: Settings, total: Array, error: float
-) -> list[str]:
-    """Warn where classifiers of half the rows find so much less that the total must be too small, beyond its error.
+def _posteriors(x: tuple[Array, Array], y: Codes, groups: Codes | None, n_splits: int, seed: int) -> Posteriors:
+    return pool(cross_fit(x, y, groups, n_splits=n_splits, seed=seed), y, groups, n_splits=n_splits, seed=seed)
 
-    What a fit of n rows lacks falls about like 1/n: from shares a = 1 - 1/n_splits and 1/2 of the rows follows what a
-    still lacks.
+
+def _still_learning(
+    x: tuple[Array, Array],
+    y: Codes,
+    groups: Codes | None,
+    settings: Settings,
+    split: Callable[[Posteriors, Codes, Settings, int], Split],
+    parts: Array,
+    error: Array,
+) -> tuple[Array, list[str]]:
+    """Return by how much the mean parts ``(5,)`` would still change with more rows to learn from, and a warning.
+
+    What a fit of n rows lacks falls about like 1/n: the change from fits of half the rows to fits of the share
+    a = 1 - 1/n_splits, times (1/2) / (a - 1/2), is what is left. Warns where the total lacks more than its error.
     """
     share = 1 - 1 / settings.n_splits
     if share <= 0.5:
-        return []
+        return np.zeros(5), []
     seed = int(np.random.SeedSequence([settings.seed, settings.n_repeats]).generate_state(1)[0] % 2**31)
-    half = pool(cross_fit(x, y, groups, n_splits=2, seed=seed), y, groups, seed).information(y)[2]
-    rise = total - half
-    lacking = float(rise.mean()) * 0.5 / (share - 0.5)
-    if lacking <= error or rise.mean() <= norm.ppf(0.95) * float(standard_error(rise[None], groups)[0]):
-        return []
-    return [
-        f"the joint classifier still improves with more rows (by {rise.mean():.3f} bits from 50 % to {share:.0%} of "
-        f"them): total and synergy may be too small by up to about {lacking:.2f} bits; give more rows or fewer "
+    half = split(_posteriors(x, y, groups, 2, seed), y, settings, seed).parts(y)
+    change = parts - half
+    rise = change.mean(axis=1)
+    lacking = rise * 0.5 / (share - 0.5)
+    if lacking[4] <= error[4] or rise[4] <= norm.ppf(0.95) * standard_error(change, groups)[4]:
+        return lacking, []
+    return lacking, [
+        f"the joint classifier still improves with more rows (by {rise[4]:.3f} bits from 50 % to {share:.0%} of "
+        f"them): total and synergy may be too small by up to about {lacking[4]:.2f} bits; give more rows or fewer "
         "features."
     ]
 

@@ -15,7 +15,6 @@ Array = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
 _CELLS = (2, 4, 8, 16, 32, 64)
-_FOLDS = 5
 
 
 def group_alike(p: Array, n_cells: int, seed: int) -> Codes:
@@ -29,7 +28,7 @@ def group_alike(p: Array, n_cells: int, seed: int) -> Codes:
     return np.unique(found, return_inverse=True)[1]
 
 
-def pool(found: Posteriors, y: Codes, groups: Codes | None, seed: int) -> Posteriors:
+def pool(found: Posteriors, y: Codes, groups: Codes | None, *, n_splits: int, seed: int) -> Posteriors:
     """Calibrate class probabilities once more, by pooling rows.
 
     Sharpening by one number cannot mend a classifier that is right to exclude some classes and wavers without reason
@@ -38,7 +37,7 @@ def pool(found: Posteriors, y: Codes, groups: Codes | None, seed: int) -> Poster
     cell's mean prediction as prior (of weight 1 or k). The number of cells, or none, is what predicts the labels of the
     other folds best; a row's own label (and group) never enters its own probabilities.
     """
-    folds = _folds(y, groups, _FOLDS, seed)
+    folds = _folds(y, groups, n_splits, seed)
     pooled = [_pool(np.exp(log), y, folds, seed) for log in (found.first, found.second, found.both)]
     return Posteriors(pooled[0], pooled[1], pooled[2], found.prior)
 
