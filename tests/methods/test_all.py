@@ -1,5 +1,7 @@
 """What holds for every method: found through ``methods.names()``, so a new file is tested by being there."""
 
+import copy
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +9,9 @@ import torch
 from sklearn.base import clone
 
 from interplay import MultimodalClassifier, MultimodalDataset, MultimodalRegressor, methods
-from interplay.training import Pretrained, pretrain
+from interplay.methods import Batch
+from interplay.nn import valid_steps
+from interplay.training import Pretrained, Settings, prepare, pretrain, to_batch
 
 METHODS = methods.names()
 OF_NUMBERS = [name for name in METHODS if "regression" in methods.make(name).tasks]
@@ -37,6 +41,61 @@ def test_masked_values_change_nothing(method: str, garbage: float, gappy: Multim
     np.testing.assert_array_equal(one.predict_proba(dirty), expected)
     pd.testing.assert_frame_equal(one.explain(dirty), one.explain(clean))
     assert np.isfinite(expected).all()
+
+
+def losses_and_gradients(built: methods.Method, batch: Batch) -> dict[str, torch.Tensor]:
+    """Every part of the loss and every gradient, in every stage, from one random state."""
+    torch.manual_seed(0)
+    batch = prepare(built, batch, Settings(max_epochs=1), seed=0)
+    found = {}
+    for stage in built.stages(10):
+        built.begin_stage(stage)
+        built.train()
+        for step in range(built.steps_per_batch):
+            torch.manual_seed(step)
+            key = f"{stage.name} {step}"
+            output = built(batch)
+            loss = built.loss(output, batch, stage)
+            built.zero_grad()
+            loss.total.backward()
+            built.after_backward(output, batch, stage)
+            found |= {f"{key} loss": loss.total.detach(), f"{key} logits": output.logits.detach()}
+            found |= {f"{key} part {name}": part.detach() for name, part in loss.parts.items()}
+            found |= {f"{key} {name}": p.grad.clone() for name, p in built.named_parameters() if p.grad is not None}
+    return found
+
+
+@pytest.fixture(scope="module")
+def padded() -> MultimodalDataset:
+    """A vector and a sequence with padding, both with gaps; some rows have nothing."""
+    rng = np.random.default_rng(0)
+    y = np.arange(72) % 3
+    x = {"a": rng.normal(size=(72, 4)) + y[:, None], "s": rng.normal(size=(72, 5, 2)) - y[:, None, None]}
+    present = {name: rng.random(72) > 0.25 for name in x}
+    return MultimodalDataset(x, y, present=present, lengths={"s": rng.integers(1, 6, 72)})
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_masked_values_change_no_loss_and_no_gradient(method: str, padded: MultimodalDataset) -> None:
+    """Behind the door (NaN in the data) and with the door open (1e9 in the tensors, so methods may not look either)."""
+    valid = {
+        name: valid_steps(x, batch.present[name], batch.lengths.get(name))
+        for batch in [to_batch(padded)]
+        for name, x in batch.modalities.items()
+    }
+    model = fit(method, padded, max_epochs=1, width=8, batch_size=64)
+    expected = losses_and_gradients(copy.deepcopy(model.method_), to_batch(padded, padded.codes))
+    dirty = {name: x.copy() for name, x in padded.modalities.items()}
+    opened = to_batch(padded, padded.codes)
+    for name, where in valid.items():
+        dirty[name][~where.numpy()] = np.nan
+        opened.modalities[name][~where] = 1e9
+    behind = to_batch(MultimodalDataset(dirty, present=padded.present, lengths=padded.lengths), padded.codes)
+    for batch in (behind, opened):
+        found = losses_and_gradients(copy.deepcopy(model.method_), batch)
+        assert list(found) == list(expected)
+        assert not [key for key, value in found.items() if not torch.equal(value, expected[key])]
+    assert any(value.abs().sum() > 0 for key, value in expected.items() if "encoders" in key)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -128,8 +187,6 @@ def test_loss_is_finite_and_every_trained_parameter_moves(method: str, data: Mul
     """A part that never receives a gradient is dead code."""
     model = fit(method, data, max_epochs=2)
     built = model.method_
-    from interplay.training import Settings, prepare, to_batch
-
     batch = prepare(built, to_batch(data, data.codes), Settings(max_epochs=1), seed=0)
     moved: set[str] = set()
     for stage in built.stages(10):

@@ -132,7 +132,7 @@ def _rebuild(
         raise ValueError(
             f"the model was trained with its user's own encoders, {kinds}; give them: load(folder, encoders={{...}})"
         )
-    params = {k: pattern_from(v) if isinstance(v, Mapping) else v for k, v in config["params"].items()}
+    params: dict[str, Any] = {k: pattern_from(v) if isinstance(v, Mapping) else v for k, v in config["params"].items()}
     model = cls(methods.make(config["method"]["name"], **config["method"]["params"]), **params)
     model.encoders = choices
     model.shapes_ = {name: tuple(shape) for name, shape in config["shapes"].items()}

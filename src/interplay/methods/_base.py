@@ -237,6 +237,11 @@ class Method(nn.Module, ABC):
         self.widths = {name: int(encoder.out_features) for name, encoder in encoders.items()}  # type: ignore[arg-type]
         self.build_parts(self.widths, len(prior))
 
+    @property
+    def prior(self) -> Tensor:
+        """What :meth:`build` was given."""
+        return self.log_prior if self.task == "regression" else self.log_prior.exp()
+
     @abstractmethod
     def build_parts(self, widths: Mapping[str, int], n_classes: int) -> None:
         """Create everything behind the encoders.
@@ -327,6 +332,15 @@ class Method(nn.Module, ABC):
     def target_losses(self, logits: Tensor, target: Tensor | None) -> Tensor:
         """The same ``(B,)`` for each row."""
         return row_losses(self.criterion, logits, target)
+
+    def prior_losses(self, logits: Tensor) -> Tensor:
+        r"""How far predictions are from the answer where nothing is present ``(B,)``.
+
+        :math:`D(p(y) \| p)` in nats; in regression the loss against the mean.
+        """
+        if self.task == "regression":
+            return row_losses(self.criterion, logits, self.log_prior.expand(len(logits)))
+        return (self.prior * (self.log_prior - logits.log_softmax(-1))).sum(-1)
 
     def quality(self, logits: Tensor, target: Tensor) -> Tensor:
         """Share of right predictions; in regression the share of the target's variance that is explained, R2."""
