@@ -33,6 +33,8 @@ class PMR(LinearFusion):
         Fan et al., PMR: Prototypical Modal Rebalance for Multimodal Learning, CVPR 2023.
     """
 
+    keeps = ("prototypes",)
+
     def __init__(self, alpha: float = 1.0, momentum: float = 0.5, entropy: float = 0.0) -> None:
         super().__init__()
         self.alpha = alpha
