@@ -152,6 +152,8 @@ class Method(nn.Module, ABC):
     min_modalities: ClassVar[int] = 2
     max_modalities: ClassVar[int | None] = None
     learns_from_gaps: ClassVar[bool] = True
+    # Attributes beside weights and buffers that a stage carries from step to step; checkpoints keep them.
+    keeps: ClassVar[tuple[str, ...]] = ()
 
     # What a prediction costs, one of LOSSES; set before build where it is not this.
     criterion: str = "cross_entropy"

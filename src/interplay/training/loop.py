@@ -94,6 +94,7 @@ class StageModule(pl.LightningModule):
             "plateau": self._plateau.state_dict() if self.stage.plateau is not None else None,
             "random": random_state(),
             "order": self.generator.get_state(),
+            "kept": {name: getattr(self.method, name) for name in self.method.keeps},
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -103,6 +104,8 @@ class StageModule(pl.LightningModule):
         self.best_score, self.best_epoch, self.best_state = self._resumed["best"]
         self.records = self._resumed["records"]
         self.generator.set_state(self._resumed["order"])
+        for name, value in self._resumed["kept"].items():
+            setattr(self.method, name, self.transfer_batch_to_device(value, self.method.log_prior.device, 0))
 
     def on_train_start(self) -> None:
         """A stage whose patience was spent when it was interrupted takes no further epoch."""
