@@ -248,7 +248,7 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):
             module = copy.deepcopy(choice) if isinstance(choice, nn.Module) else self._named_encoder(name, choice)
             x, present = batch.modalities[name], batch.present[name]
             scale = Standardize.fit(x, valid_steps(x, present, batch.lengths.get(name)), image=choice == "conv")
-            encoders[name] = MaskedEncoder(scale, module, name)
+            encoders[name] = MaskedEncoder(scale, module, name, self.shapes_[name])
         assert batch.target is not None
         counts = torch.bincount(batch.target, minlength=len(self.classes_))
         method.build(encoders, counts / counts.sum())

@@ -144,7 +144,8 @@ def _rebuild_method(model: "MultimodalClassifier", state: dict[str, torch.Tensor
         module = choice if isinstance(choice, nn.Module) else model._named_encoder(name, choice)
         # A placeholder of the right size; the stored state fills it.
         scale_shape = () if choice == "conv" else shape[-1:]
-        encoders[name] = MaskedEncoder(Standardize(torch.zeros(scale_shape), torch.ones(scale_shape)), module, name)
+        scale = Standardize(torch.zeros(scale_shape), torch.ones(scale_shape))
+        encoders[name] = MaskedEncoder(scale, module, name, shape)
     method.build(encoders, torch.ones(len(model.classes_)))
     method.load_state_dict(state)
     return method.eval()

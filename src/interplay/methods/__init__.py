@@ -5,6 +5,7 @@ from typing import Any
 
 from interplay.methods._base import Batch, Loss, Method, Output, Stage
 from interplay.methods.agm import AGM
+from interplay.methods.cyin import CyIN
 from interplay.methods.dmil import DMIL
 from interplay.methods.ensemble import Ensemble
 from interplay.methods.gated_mixture import GatedMixture
@@ -25,6 +26,7 @@ from interplay.methods.unimodal import Unimodal
 __all__ = [
     "AGM",
     "Batch",
+    "CyIN",
     "DMIL",
     "Ensemble",
     "GatedMixture",
