@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from interplay.methods._base import Batch, Loss, Output, cross_entropy
+from interplay.methods._base import Batch, Loss, Output
 from interplay.nn import Posterior
 from interplay.nn.losses import gaussian_kl
 from interplay.nn.sequences import resample
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 def total(method: "CyIN", output: Output, batch: Batch) -> Loss:
     """Weighted sum of all terms that the form has."""
     form = method.form
-    terms: dict[str, tuple[Tensor | float, Tensor]] = {"fused": (1.0, cross_entropy(output.logits, batch.target))}
+    terms: dict[str, tuple[Tensor | float, Tensor]] = {"fused": (1.0, method.target_loss(output.logits, batch.target))}
     for logits in output.latents["hidden"]:
-        terms["hidden"] = (1.0, cross_entropy(logits, batch.target))
+        terms["hidden"] = (1.0, method.target_loss(logits, batch.target))
     if form.label:
-        losses = [cross_entropy(logits, batch.target, batch.present[n]) for n, logits in output.unimodal.items()]
+        losses = [method.target_loss(logits, batch.target, batch.present[n]) for n, logits in output.unimodal.items()]
         terms["label"] = (1.0, torch.stack(losses).mean() if form.label_mean else torch.stack(losses).sum())
     if form.token:
         divergence = (1 + form.label_divergence) / form.beta

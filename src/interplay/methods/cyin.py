@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from interplay.data.missing import Pattern, as_pattern
 from interplay.methods import _cyin_loss
-from interplay.methods._base import Batch, Loss, Method, Output, Stage, any_present
+from interplay.methods._base import ANY_TASK, Batch, Loss, Method, Output, Stage, any_present
 from interplay.methods._cyin_presets import PRESETS, Form
 from interplay.nn import ByName, GaussianHead, PointHead, Posterior, sample_gaussian
 from interplay.nn.fusion import ConcatHead
@@ -20,6 +20,8 @@ TRANSLATORS = ("hub", "directed", "shared")
 
 
 class CyIN(Method):
+    tasks = ANY_TASK
+
     def __init__(
         self,
         preset: str = "mended",
