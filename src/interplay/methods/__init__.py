@@ -3,7 +3,7 @@
 import inspect
 from typing import Any
 
-from interplay.methods._base import Batch, Loss, Method, Output, Stage
+from interplay.methods._base import Batch, Imputed, Loss, Method, Output, Stage
 from interplay.methods._criteria import LOSSES
 from interplay.methods.agm import AGM
 from interplay.methods.cyin import CyIN
@@ -33,6 +33,7 @@ __all__ = [
     "GatedMixture",
     "GBlending",
     "I2M2",
+    "Imputed",
     "LOSSES",
     "Joint",
     "Loss",

@@ -91,6 +91,8 @@ class Output:
         unimodal: logits by modality, where the method has them.
         components: logits by part (``redundancy``, ``unique:<modality>``, ``synergy``), where the method has them.
         gate: weight ``(B,)`` by part, for the same parts.
+        certainty: by modality, for methods that impute: how much of it the others settle ``(B,)``, from 0 to 1; NaN
+            where nothing had to be imputed.
         latents: whatever the loss needs besides.
     """
 
@@ -98,7 +100,27 @@ class Output:
     unimodal: dict[str, Tensor] = field(default_factory=dict)
     components: dict[str, Tensor] = field(default_factory=dict)
     gate: dict[str, Tensor] = field(default_factory=dict)
+    certainty: dict[str, Tensor] = field(default_factory=dict)
     latents: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Imputed:
+    """A modality as it is where present, and as the others suggest it where absent.
+
+    Attributes:
+        latent: ``(B, L, width)``.
+        latent_sd: its standard deviation, the same shape.
+        features: ``(B, L, n_features)`` in the units of the data; None where nothing decodes.
+        features_sd: their standard deviation; 0 where observed.
+        certainty: share of the latents' variance that the others settle ``(B,)``.
+    """
+
+    latent: Tensor
+    latent_sd: Tensor
+    features: Tensor | None
+    features_sd: Tensor | None
+    certainty: Tensor
 
 
 @dataclass
@@ -289,6 +311,14 @@ class Method(nn.Module, ABC):
 
     def after_fit(self, output: Output, batch: Batch) -> None:
         """Hook called once, with the best weights, on the whole validation part in evaluation mode."""
+
+    def impute(self, batch: Batch, n_draws: int = 32) -> dict[str, Imputed]:
+        """Fill absent modalities; methods that can do so replace this.
+
+        Raises:
+            ValueError: the method does not impute.
+        """
+        raise ValueError(f"{type(self).__name__} does not impute; use method='cyin'")
 
     def encode(self, batch: Batch) -> dict[str, Tensor]:
         """Embeddings ``(B, width)`` by modality; rows of an absent modality hold the encoding of the training mean.

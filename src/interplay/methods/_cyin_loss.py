@@ -20,8 +20,6 @@ def total(method: "CyIN", output: Output, batch: Batch) -> Loss:
     """Weighted sum of all terms that the form has."""
     form = method.form
     terms: dict[str, tuple[Tensor | float, Tensor]] = {"fused": (1.0, method.target_loss(output.logits, batch.target))}
-    for logits in output.latents["hidden"]:
-        terms["hidden"] = (1.0, method.target_loss(logits, batch.target))
     if form.label:
         losses = [method.target_loss(logits, batch.target, batch.present[n]) for n, logits in output.unimodal.items()]
         terms["label"] = (1.0, torch.stack(losses).mean() if form.label_mean else torch.stack(losses).sum())
@@ -82,17 +80,15 @@ def shift(m: int) -> int:
 
 
 def gaussian_translation(method: "CyIN", output: Output, batch: Batch) -> tuple[Tensor, Tensor]:
-    """Negative log-likelihood of the means given the other available modalities, and squared error of there and back."""
+    """Negative log-likelihood of the means given the others, and squared error of there and back."""
     posteriors, available = output.latents["posteriors"], output.latents["available"]
     means = {name: q[0].detach() for name, q in posteriors.items()}
     names = list(means)
-    views = len(available[names[0]]) // len(batch)
     forward = []
     for name, (mean, log_variance) in output.latents["translated"].items():
         known = torch.stack([mask for other, mask in available.items() if other != name]).any(0)
-        target = means[name].repeat(views, 1, 1)
-        error = (log_variance + (mean - target).square() * torch.exp(-log_variance)) / 2
-        forward.append(rows_mean(error, known & batch.present[name].repeat(views)))
+        error = (log_variance + (mean - means[name]).square() * torch.exp(-log_variance)) / 2
+        forward.append(rows_mean(error, known & batch.present[name]))
     step = shift(len(names))
     there = {name: names[(i + step) % len(names)] for i, name in enumerate(names)}
     out = method.translators.singly(means, {s: (t, method.lengths[t]) for s, t in there.items()})

@@ -20,6 +20,7 @@ class Form:
             expectation is that of ``"paper"``), ``"paper"`` (all pairs, itself twice as much as another),
             ``"uniform"`` (all pairs alike).
         gaps: train on rows with modalities hidden by a pattern; else whole batches get translated latents at random.
+        whole: share of the rows of a step that keep all they have.
         detached: translation is compared with means that get no gradient, by a Gaussian likelihood; else with the
             samples by squared error, whose gradient reaches the target's encoder.
         label_mean: average the modalities' label losses; else add them.
@@ -42,6 +43,7 @@ class Form:
     ramp: bool = True
     pairs: str = "cyclic"
     gaps: bool = True
+    whole: float = 0.5
     detached: bool = True
     label_mean: bool = False
     label_divergence: bool = False

@@ -8,18 +8,66 @@ import torch
 from torch import Tensor, nn
 
 from interplay.data.missing import Pattern, as_pattern
-from interplay.methods import _cyin_loss
-from interplay.methods._base import ANY_TASK, Batch, Loss, Method, Output, Stage, any_present
-from interplay.methods._cyin_presets import PRESETS, Form
+from interplay.methods import _cyin_impute, _cyin_loss
+from interplay.methods._base import ANY_TASK, Batch, Imputed, Loss, Method, Output, Stage, any_present
+from interplay.methods._cyin_presets import ABLATIONS, PRESETS, Form
 from interplay.nn import ByName, GaussianHead, PointHead, Posterior, sample_gaussian
 from interplay.nn.fusion import ConcatHead
 from interplay.nn.sequences import CrossModalAttention, PairwiseAttention, ResidualHead, resample
 from interplay.nn.translators import DirectedTranslators, Gaussian, HubTranslator, SharedTranslators, Translator
 
 TRANSLATORS = ("hub", "directed", "shared")
+HEADS = 4
 
 
 class CyIN(Method):
+    r"""Squeeze every modality into informative latents from which the others can be told, and fuse those.
+
+    Each modality's tokens (a vector is one token) pass a Gaussian bottleneck :math:`q(b_m \mid x_m)`. Token level: a
+    decoder :math:`D_t` reconstructs modality :math:`t` from the latents of itself and of another, so that latents hold
+    what is there and what is shared. Label level: a linear head predicts the target from each :math:`b_m`. Translators
+    :math:`\Gamma` say what the available modalities :math:`A` know about another,
+    :math:`p(b_t \mid b_A) = \mathcal N(\mu_t, \sigma_t^2)`, forward and round trip. With :math:`\hat b_m = b_m` where
+    present, else :math:`\mu_m`,
+
+    .. math:: \text{logits} = f(\hat b_1, \dots, \hat b_M) + \sum_{m \in A} h_m(b_m)
+
+    .. math:: L = \mathrm{CE}(\text{logits}_A) + \sum_m \mathrm{CE}(h_m) + \rho \langle \| D_t(b_s) - x_t \|^2 \rangle
+              + \tfrac1\beta \langle D(q(b_m) \| \mathcal N(0, I)) \rangle
+              + \gamma \big( - \langle \log p(\bar b_t \mid b_A) \rangle
+              + \langle \| \bar b_s - \Gamma_{t \to s}(\Gamma_{s \to t}(\bar b_s)) \|^2 \rangle \big)
+
+    with :math:`\bar b` the posterior means, without gradient, and in each step other :math:`A`: half of the rows keep
+    all they have, the others what the pattern ``missing`` leaves. :math:`f` is a perceptron for vectors, cross-modal
+    attention for sequences, which are pooled over time to ``tokens`` stretches.
+
+    Missing modalities: latents come from the translators, at training as at prediction; training rows with real gaps
+    take part wherever they have what a term needs. With nothing present, the class prior. ``explain`` says how sure
+    each imputed modality is, ``impute`` fills in latents and features.
+
+    Args:
+        preset: ``"mended"``; ``"published"`` (the released code) or ``"paper"`` (the paper's weights), for comparison.
+        width: size of the latents.
+        hidden: width of decoders, hub, attention and fusion.
+        tokens: tokens a sequence is pooled to.
+        blocks: autoencoders of a translator's cascade.
+        layers: attention layers, for sequences.
+        translator: ``"hub"`` (:math:`2 M` maps and one network), ``"directed"`` (one for each ordered pair, combined by
+            precision) or ``"shared"`` (one for each pair and both directions, added up); None takes the preset's.
+        beta: 1 / beta is the weight of the divergence from the prior; None takes the preset's, here and below.
+        gamma: weight of translation.
+        reconstruction: weight of the token-level reconstruction, :math:`\rho`.
+        missing: which modalities the rows of a training step lose: a missing rate, a pattern of
+            :mod:`interplay.data.missing`, or None for none. The published presets mix translations in instead.
+        without: an ablation: ``"token"`` or ``"label"`` (no bottleneck loss on that level), ``"interaction"`` (no
+            reconstruction across modalities), ``"translation"`` (no translation losses), ``"space"`` (no bottleneck at
+            all) or ``"translated"`` (zeros stand for absent modalities).
+
+    Reference:
+        Lin et al., CyIN: Cyclic Informative Latent Space for Bridging Complete and Incomplete Multimodal Learning,
+        NeurIPS 2025.
+    """
+
     tasks = ANY_TASK
 
     def __init__(
@@ -52,7 +100,23 @@ class CyIN(Method):
         self.without = without
 
     def check(self, names: tuple[str, ...], task: str) -> None:
+        """As the base, and the parameters must make sense."""
         super().check(names, task)
+        choices = {"preset": tuple(PRESETS), "translator": (None, *TRANSLATORS), "without": (None, *ABLATIONS)}
+        for name, allowed in choices.items():
+            if getattr(self, name) not in allowed:
+                expected = ", ".join(map(repr, allowed))
+                raise ValueError(f"CyIN: {name} must be one of {expected}; found {getattr(self, name)!r}")
+        for name in ("width", "hidden", "tokens", "blocks", "layers"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"CyIN: {name} must be at least 1, found {getattr(self, name)!r}")
+        if self.hidden % HEADS:
+            raise ValueError(f"CyIN: hidden must be a multiple of {HEADS} (attention heads), found {self.hidden}")
+        for name in ("beta", "gamma", "reconstruction"):
+            value = getattr(self, name)
+            if value is not None and not (value > 0 if name == "beta" else value >= 0):
+                raise ValueError(f"CyIN: {name} must be positive, found {value!r}")
+        as_pattern(self.missing)
 
     @property
     def form(self) -> Form:
@@ -74,6 +138,7 @@ class CyIN(Method):
         self.bottleneck = ByName({name: self._bottleneck(w, form) for name, w in widths.items()})
         self.heads = ByName({name: nn.Sequential(nn.GELU(), nn.Linear(d, n_classes)) for name in names})
         self.decoders = ByName({name: self._decoder(self.features[name] or w, form) for name, w in widths.items()})
+        self.moments = ByName({name: _cyin_impute.Moments(d, self.features[name] or w) for name, w in widths.items()})
         self.translators = self._translator(names, form)
         self._build_fusion(names, n_classes, form)
         self.register_buffer("epoch", torch.zeros(()))
@@ -103,11 +168,11 @@ class CyIN(Method):
         self.attention: nn.Module | None = None
         widths = [self.width] * len(names)
         if form.pairwise:
-            self.attention = PairwiseAttention(names, self.width, self.hidden, self.layers, causal=form.causal)
+            self.attention = PairwiseAttention(names, self.width, self.hidden, self.layers, HEADS, causal=form.causal)
             self.fusion: nn.Module = ResidualHead(self.attention.out_features, n_classes)
             return
         if max(self.lengths.values()) > 1:
-            self.attention = CrossModalAttention(names, self.width, self.hidden, self.layers)
+            self.attention = CrossModalAttention(names, self.width, self.hidden, self.layers, HEADS)
             widths = [self.hidden] * len(names)
         self.fusion = ConcatHead(widths, n_classes, self.hidden)
 
@@ -136,13 +201,15 @@ class CyIN(Method):
         return form.gamma * ((self.epoch + 1) / self.ramp_epochs).clamp(max=1) if self.ramp_epochs else form.gamma
 
     def augment(self, batch: Batch) -> Batch:
-        """Attach which modalities a second view of each row keeps."""
+        """Attach which modalities each row may use for its prediction: all it has, or what a pattern leaves."""
         pattern = as_pattern(self.missing)
         if pattern is None or not self.form.gaps:
             return batch
         # One number from torch's stream, so that the pattern follows the seed of the run.
         rng = np.random.default_rng(int(torch.randint(2**62, ())))
-        kept = pattern.draw({name: mask.cpu().numpy() for name, mask in batch.present.items()}, rng)
+        present = {name: mask.cpu().numpy() for name, mask in batch.present.items()}
+        whole = rng.random(len(batch)) < self.form.whole
+        kept = {name: mask | (whole & present[name]) for name, mask in pattern.draw(present, rng).items()}
         device = self.log_prior.device
         return batch.attach(**{f"kept:{name}": torch.from_numpy(mask).to(device) for name, mask in kept.items()})
 
@@ -167,32 +234,23 @@ class CyIN(Method):
         return resample(x, self.lengths[name], steps)
 
     def forward(self, batch: Batch) -> Output:
-        """Fused logits of the rows as they are; in training also of a view with modalities hidden."""
+        """Fused logits; in training with the modalities hidden that :meth:`augment` chose."""
         posteriors = self.posteriors(batch)
         own = {name: self._draw(q, self.training) for name, q in posteriors.items()}
-        views = [batch.present]
-        if self.training and f"kept:{next(iter(own))}" in batch.extra:
-            views.append({name: batch.extra[f"kept:{name}"] for name in own})
-        available = {name: torch.cat([view[name] for view in views]) for name in own}
-        latents = {name: x.repeat(len(views), 1, 1) for name, x in own.items()}
-        translated = self._translate(latents, available)
-        completed = self._complete(latents, translated, available)
+        available = {name: batch.extra.get(f"kept:{name}", batch.present[name]) for name in own}
+        translated = self._translate(own, available)
+        completed = self._complete(own, translated, available)
         if self.training and not self.form.gaps and self.stage_name == "translation":
             completed = _cyin_loss.mixed(self.translators, completed)
         unimodal = {name: self.heads[name](x.mean(1)) for name, x in own.items()}
         fused = self._fuse(completed)
         if self.form.additive and self.form.label:
-            fused = fused + torch.stack(
-                [x.repeat(len(views), 1) * available[n][:, None] for n, x in unimodal.items()]
-            ).sum(0)
-        whole, *hidden = (self.with_prior(x, any_present(batch)) for x in fused.chunk(len(views)))
-        latents_out = {
-            "own": own, "posteriors": posteriors, "translated": translated, "available": available, "hidden": hidden,
-        }  # fmt: skip
+            fused = fused + torch.stack([x * available[name][:, None] for name, x in unimodal.items()]).sum(0)
         return Output(
-            whole,
+            self.with_prior(fused, any_present(batch)),
             {name: self.with_prior(x, batch.present[name]) for name, x in unimodal.items()},
-            latents=latents_out,
+            certainty={} if self.training else self._certainty(translated, available),
+            latents={"own": own, "posteriors": posteriors, "translated": translated, "available": available},
         )
 
     def _draw(self, q: Posterior, noisy: bool = False) -> Tensor:
@@ -217,6 +275,24 @@ class CyIN(Method):
             name: torch.where(available[name][:, None, None], x, self._draw(translated[name]))
             for name, x in latents.items()
         }
+
+    def _certainty(
+        self, translated: Mapping[str, Gaussian] | None, available: Mapping[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """How much of each absent modality the others settle; NaN where it is there."""
+        nothing = {name: torch.full_like(mask, torch.nan, dtype=torch.float) for name, mask in available.items()}
+        if translated is None:
+            return nothing
+        found = {name: _cyin_impute.certainty(self, name, q) for name, q in translated.items()}
+        return {name: torch.where(available[name], x, found[name]) for name, x in nothing.items()}
+
+    def after_fit(self, output: Output, batch: Batch) -> None:
+        """Measure on the validation part what the spread of imputed values needs."""
+        _cyin_impute.measure(self, batch, n_draws=16)
+
+    def impute(self, batch: Batch, n_draws: int = 32) -> dict[str, Imputed]:
+        """Every modality as it is, or as the others suggest it."""
+        return _cyin_impute.impute(self, batch, n_draws)
 
     def _fuse(self, tokens: Mapping[str, Tensor]) -> Tensor:
         pooled = [x[:, 0] for x in tokens.values()] if self.attention is None else self.attention(tokens)

@@ -6,7 +6,7 @@ modality mean and log-variance ``(B, L_m, d)`` of what the *other* available one
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from itertools import combinations, permutations
+from itertools import combinations, pairwise, permutations
 
 import torch
 from torch import Tensor, nn
@@ -59,10 +59,10 @@ class CascadedAutoencoder(nn.Module):
     def _block(width: int, channels: Sequence[int], kernel: int) -> nn.Sequential:
         down, up = [width, *channels], [*reversed(channels)]
         layers: list[nn.Module] = []
-        for before, after in zip(down[:-1], down[1:], strict=True):
+        for before, after in pairwise(down):
             layers += [TokenConv(before, after, kernel, bias=False), nn.LeakyReLU()]
         layers.pop()
-        for before, after in zip(up[:-1], up[1:], strict=True):
+        for before, after in pairwise(up):
             layers += [TokenConv(before, after, kernel), nn.ReLU()]
         return nn.Sequential(*layers, TokenConv(channels[0], width))
 

@@ -200,7 +200,7 @@ def evaluate(method: Method, data: Batch, batch_size: int) -> Output:
         return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
     logits = torch.cat([output.logits for output in outputs])
-    return Output(logits, join("unimodal"), join("components"), join("gate"))
+    return Output(logits, join("unimodal"), join("components"), join("gate"), join("certainty"))
 
 
 def train(method: Method, training: Batch, validation: Batch, settings: Settings, seed: int) -> History:
