@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 import torch
+from _agreement import metrics
 from _real import train_and_test
 
 import interplay as ip
@@ -34,31 +35,39 @@ ABLATIONS = {
     "dmil CD": ip.methods.DMIL(levels="consistency"),
 }
 ABLATED = ("100leaves", "ravdess")
+SCORES = ("accuracy", "macro_f1", "nll", "ece")
 METHODS: dict[str, Any] = {
     **{name: name for name in (*ip.methods.names(), "logistic")},
     "tcmax additive": ip.methods.TCMax("additive"),
     "tcmax joint": ip.methods.TCMax("joint"),
+    # Modality dropout: training rows lose three in ten of what they have, drawn anew each epoch.
+    "joint dropout": ip.MultimodalClassifier("joint", missing=0.3, **SETTINGS),
     "dmil published": ip.MultimodalClassifier(ip.methods.DMIL("published"), **PUBLISHED),
     **ABLATIONS,
 }
-SCORES = ("accuracy", "macro_f1", "nll", "ece")
 
 
-def run(data: list[str], methods: list[str], seeds: list[int], folder: str, jobs: int | None, retry: bool) -> None:
+def agreement(name: str, model: Any, test: ip.MultimodalDataset) -> float:
+    """How the modalities agree in a model; NaN for what is no network of ours."""
+    return metrics[name](model, test) if hasattr(model, "method_") else float("nan")
+
+
+def run(chosen: argparse.Namespace) -> None:
     """Train and test what is not finished, seed by seed."""
-    for seed in seeds:
-        for chosen, ablated in ((data, False), ([name for name in data if name in ABLATED], True)):
-            named = {name: METHODS[name] for name in methods if (name in ABLATIONS) == ablated}
-            if named and chosen:
-                sources = {name: partial(train_and_test, name) for name in chosen}
+    ablated_data = [name for name in chosen.data if name in ABLATED]
+    for seed in chosen.seeds:
+        for data, ablated in ((chosen.data, False), (ablated_data, True)):
+            named = {name: METHODS[name] for name in chosen.methods if (name in ABLATIONS) == ablated}
+            if named and data:
                 ip.compare(
                     named,
-                    sources,
+                    {name: partial(train_and_test, name) for name in data},
                     seeds=[seed],
-                    folder=folder,
+                    folder=chosen.folder,
                     settings=SETTINGS,
-                    n_jobs=jobs,
-                    retry=retry,
+                    metrics={name: partial(agreement, name) for name in chosen.metrics},
+                    n_jobs=chosen.jobs,
+                    retry=chosen.retry,
                     progress=partial(print, flush=True),
                 )
 
@@ -76,6 +85,8 @@ def main() -> None:
     parser.add_argument("--data", nargs="+", choices=DATA, default=list(DATA), metavar="NAME")
     parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS), metavar="NAME")
     parser.add_argument("--seeds", nargs="+", type=int, default=list(range(5)), metavar="SEED")
+    parser.add_argument("--metrics", nargs="*", choices=list(metrics), default=list(metrics), metavar="NAME",
+                        help="further metrics; total_correlation trains critics, which takes long")  # fmt: skip
     parser.add_argument("--jobs", type=int, help="processes; more than one process may also work on one folder")
     parser.add_argument("--retry", action="store_true", help="try failed cells again")
     parser.add_argument("--table", action="store_true", help="show what is finished")
@@ -84,7 +95,7 @@ def main() -> None:
         table(chosen.folder)
         return
     torch.set_num_threads(1)
-    run(chosen.data, chosen.methods, chosen.seeds, chosen.folder, chosen.jobs, chosen.retry)
+    run(chosen)
 
 
 if __name__ == "__main__":

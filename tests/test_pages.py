@@ -10,7 +10,14 @@ from typer.testing import CliRunner
 from interplay.cli import app
 
 ROOT = Path(__file__).parents[1]
-RUN = ["README.md", "docs/quickstart.md", "docs/missing.md", "docs/report.md"]
+RUN = [
+    "README.md",
+    "docs/quickstart.md",
+    "docs/missing.md",
+    "docs/missing_data.md",
+    "docs/missing_sensor.md",
+    "docs/report.md",
+]
 BLOCK = re.compile(r"^```(python|console)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 

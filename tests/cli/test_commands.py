@@ -13,6 +13,7 @@ from interplay.cli.train import method_names
 from interplay.data import load
 from interplay.estimators import MultimodalClassifier
 from interplay.evaluation import evaluate
+from interplay.evaluation.robustness import robustness
 
 LABELS = ("--target", "label", "--modalities", "left,right")
 
@@ -105,10 +106,12 @@ def test_train_passes_options_on(folder):
     good(
         "train", folder / "data.parquet", "--method", "unimodal", "--param", "modality=left", "--encoder", "left=mlp",
         "--batch-size", 32, "--learning-rate", 0.01, "--patience", 3, "--epochs", 4, "--output", folder / "u",
+        "--missing-rate", 0.25,
     )  # fmt: skip
     model = MultimodalClassifier.load(folder / "u")
     assert model.method.modality == "left"
     assert (model.batch_size, model.learning_rate, model.patience, model.max_epochs) == (32, 0.01, 3, 4)
+    assert model.missing == 0.25
 
 
 def test_predictions_are_the_librarys(folder):
@@ -197,3 +200,15 @@ def test_a_folder_of_something_else_is_left_alone(folder, tmp_path):
     good(*start, "--force")
     assert (tmp_path / "thesis.txt").read_text() == "mine"
     good(*start)  # it is a model folder now
+
+
+def test_evaluate_missing_gives_every_subset_and_rate_and_says_what_matters(folder):
+    start = ("evaluate", folder / "model", "--input", folder / "data.npz", "--target", "label", "--missing")
+    words = good(*start, "--draws", 2, "--figure", folder / "curve.png").stdout
+    for part in ("complete ", "left  ", "rate 0.5", "relative robustness", "cannot do without"):
+        assert part in words
+    assert (folder / "curve.png").read_bytes().startswith(b"\x89PNG")
+    found = json.loads(good(*start, "--draws", 2, "--seed", 0, "--json").stdout)
+    model = MultimodalClassifier.load(folder / "model")
+    data = load(folder / "data.npz", target="label", modalities=["left", "right"])
+    assert found == json.loads(json.dumps(robustness(model, data, draws=2).to_dict()))

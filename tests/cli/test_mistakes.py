@@ -75,6 +75,24 @@ MISTAKES = [
         2,
         "give --test or --test-size, not both; see 'interplay train --help'",
     ),
+    (
+        "a figure of nothing",
+        "evaluate {}/model --input {}/data.npz --target label --figure {}/c.png",
+        2,
+        "--figure draws the curve of --missing; add --missing",
+    ),
+    (
+        "a figure in no format",
+        "evaluate {}/model --input {}/data.npz --target label --missing --figure {}/c.txt",
+        2,
+        "a figure's file must end in .png, .svg or .pdf",
+    ),
+    (
+        "a rate that cannot be had",
+        "train {}/data.parquet --output {}/x --missing-rate 0.6",
+        1,
+        "expected at most 0.5 with 2 modalities, found 0.6",
+    ),
     ("no output", "train {}/data.npz", 2, "Missing option '--output' / '-o'; see 'interplay train --help'"),
     ("unknown command", "trian {}/data.npz", 2, "No such command 'trian'"),
     (

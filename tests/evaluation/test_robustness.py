@@ -73,6 +73,22 @@ def test_model_that_needs_either_loses_nothing():
     assert worse.effective(found) == -found.effective(worse)
 
 
+def test_sentence_names_all_that_cost_alike():
+    class Both(Reader):
+        """Needs a and b; c it never looks at."""
+
+        def predict_proba(self, X):
+            p = super().predict_proba(X)
+            p[~(X.present["a"] & X.present["b"])] = [0.6, 0.4]
+            return p
+
+    found = robustness(Both(["a"]), dataset("abc"), draws=1)
+    assert found.sentence() == (
+        "The model cannot do without a or b: when one of them is absent the accuracy goes from 1 to 0.5 and 0.5 "
+        "(best constant answer 0.5); the next costly to lose is c, with 1."
+    )
+
+
 def test_all_subsets_up_to_six_and_fewer_beyond():
     data = dataset("abcdef", 40)
     assert len(robustness(Reader("abcdef"), data, draws=1, rates=[0.5]).subsets) == 63

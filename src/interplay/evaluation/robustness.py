@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -126,15 +126,19 @@ class Robustness:
                 f"(largest loss {max(first['cost'], 0):.3g}, {self.confidence:.0%} interval {first['low']:.3g} to "
                 f"{first['high']:.3g}, holds 0)."
             )
-        name = first["modality"]
-        alone = self.complete - self._sign * first["cost"]
+        # Those that cannot be told from the costliest belong to it.
+        alike = (ranked["low"] > 0) & (ranked["high"] >= first["low"])
+        named, others = ranked[alike], ranked[~alike]
+        scores = self.complete - self._sign * ranked["cost"]
+        absent = "it is absent" if len(named) == 1 else "one of them is absent"
         text = (
-            f"The model cannot do without {name}: when it is absent the {word} goes from {self.complete:.3g} to "
-            f"{alone:.3g} (best constant answer {self.chance:.3g})"
+            f"The model cannot do without {_listed(named['modality'], 'or')}: when {absent} the {word} goes from "
+            f"{self.complete:.3g} to {_listed([f'{score:.3g}' for score in scores[alike]], 'and')} (best constant "
+            f"answer {self.chance:.3g})"
         )
-        second = ranked.iloc[1]
-        other = self.complete - self._sign * second["cost"]
-        return f"{text}; the next costly to lose is {second['modality']}, with {other:.3g}."
+        if len(others):
+            text += f"; the next costly to lose is {others['modality'].iloc[0]}, with {scores[~alike].iloc[0]:.3g}"
+        return f"{text}."
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values."""
@@ -313,6 +317,11 @@ def _check(dataset: MultimodalDataset, draws: int, confidence: float) -> None:
         raise ValueError(f"robustness: draws must be at least 1, found {draws}")
     if not 0 < confidence < 1:
         raise ValueError(f"robustness: confidence must lie between 0 and 1, found {confidence}")
+
+
+def _listed(words: Iterable[str], last: str) -> str:
+    *some, end = words
+    return f"{', '.join(some)} {last} {end}" if some else end
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:

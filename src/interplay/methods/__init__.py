@@ -13,6 +13,7 @@ from interplay.methods.gated_mixture import GatedMixture
 from interplay.methods.gblending import GBlending
 from interplay.methods.i2m2 import I2M2
 from interplay.methods.joint import Joint
+from interplay.methods.knn_impute import KNNImpute
 from interplay.methods.mcr import MCR
 from interplay.methods.mla import MLA
 from interplay.methods.mmpareto import MMPareto
@@ -20,6 +21,7 @@ from interplay.methods.naivebayes import NaiveBayes
 from interplay.methods.ogm import OGM
 from interplay.methods.opm import OPM
 from interplay.methods.pmr import PMR
+from interplay.methods.poe import PoE
 from interplay.methods.qmf import QMF
 from interplay.methods.tcmax import TCMax
 from interplay.methods.unimodal import Unimodal
@@ -36,6 +38,7 @@ __all__ = [
     "Imputed",
     "LOSSES",
     "Joint",
+    "KNNImpute",
     "Loss",
     "MCR",
     "MLA",
@@ -46,6 +49,7 @@ __all__ = [
     "OPM",
     "Output",
     "PMR",
+    "PoE",
     "QMF",
     "Stage",
     "TCMax",

@@ -56,9 +56,10 @@ class Batch:
         return replace(self, extra={**self.extra, **extra})
 
     def with_present(self, present: Mapping[str, Tensor]) -> "Batch":
-        """The same rows with other masks; values under a false mask become zero."""
+        """The same rows with other masks; values and lengths under a false mask become zero."""
         hidden = {name: x * present[name].reshape(-1, *[1] * (x.ndim - 1)) for name, x in self.modalities.items()}
-        return replace(self, modalities=hidden, present=dict(present))
+        lengths = {name: steps * present[name] for name, steps in self.lengths.items()}
+        return replace(self, modalities=hidden, present=dict(present), lengths=lengths)
 
     def chunks(self, size: int) -> Iterator["Batch"]:
         """Consecutive slices of at most ``size`` rows."""
@@ -258,6 +259,11 @@ class Method(nn.Module, ABC):
         self.widths = {name: int(encoder.out_features) for name, encoder in encoders.items()}  # type: ignore[arg-type]
         self.build_parts(self.widths, len(prior))
 
+    @property
+    def prior(self) -> Tensor:
+        """What :meth:`build` was given."""
+        return self.log_prior if self.task == "regression" else self.log_prior.exp()
+
     @abstractmethod
     def build_parts(self, widths: Mapping[str, int], n_classes: int) -> None:
         """Create everything behind the encoders.
@@ -356,6 +362,15 @@ class Method(nn.Module, ABC):
     def target_losses(self, logits: Tensor, target: Tensor | None) -> Tensor:
         """The same ``(B,)`` for each row."""
         return row_losses(self.criterion, logits, target)
+
+    def prior_losses(self, logits: Tensor) -> Tensor:
+        r"""How far predictions are from the answer where nothing is present ``(B,)``.
+
+        :math:`D(p(y) \| p)` in nats; in regression the loss against the mean.
+        """
+        if self.task == "regression":
+            return row_losses(self.criterion, logits, self.log_prior.expand(len(logits)))
+        return (self.prior * (self.log_prior - logits.log_softmax(-1))).sum(-1)
 
     def quality(self, logits: Tensor, target: Tensor) -> Tensor:
         """Share of right predictions; in regression the share of the target's variance that is explained, R2."""

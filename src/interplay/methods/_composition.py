@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from interplay.methods._base import Batch, Fit, Loss, Output, Stage, any_present, cross_entropy
+from interplay.methods._base import Batch, Fit, Loss, Method, Output, Stage, any_present
 from interplay.methods.ensemble import UnimodalHeads
 from interplay.nn import ByName
 
@@ -65,27 +65,49 @@ class PosteriorTowers(UnimodalHeads):
         return Output(joint, self.unimodal_logits(batch))
 
     def loss(self, output: Output, batch: Batch, stage: Stage) -> Loss:
-        """Sum of the cross-entropies of all classifiers."""
+        """Sum of the losses of all predictors."""
         unimodal = super().loss(output, batch, stage)
-        return Loss(unimodal.total + cross_entropy(output.logits, batch.target), unimodal.parts)
+        return Loss(unimodal.total + self.target_loss(output.logits, batch.target), unimodal.parts)
 
     def stages(self, max_epochs: int) -> list[Stage]:
         """One stage that ends soon: only the best epoch of each classifier counts."""
         return [Stage("fit", max_epochs, select="loss", patience=6)]
 
     def after_epoch(self, training: Batch, validation: Batch, stage: Stage) -> None:
-        """Keep each classifier's posteriors of the epoch where its own validation loss is lowest."""
+        """Keep each predictor's answers of the epoch where its own validation loss is lowest."""
         outputs = [self(chunk) for chunk in validation.chunks(1024)]
         for name in (*self.encoders, ""):
             logits = torch.cat([output.unimodal[name] if name else output.logits for output in outputs])
-            score = float(cross_entropy(logits, validation.target))
+            score = float(self.target_loss(logits, validation.target))
             if name not in self.best or score < self.best[name][0]:
-                self.best[name] = score, logits.log_softmax(-1)
+                self.best[name] = score, logits
 
     def information(self, target: Tensor) -> Tensor:
         """Pointwise information ``(n, M + 1)`` in nats of the validation rows, all modalities together last."""
-        posteriors = [self.best[name][1] for name in (*self.encoders, "")]
-        return torch.stack([(p - self.log_prior).gather(1, target[:, None])[:, 0] for p in posteriors], -1)
+        answers = [self.best[name][1] for name in (*self.encoders, "")]
+        if self.task == "regression":
+            return torch.stack([gaussian_information(numbers[:, 0], target) for numbers in answers], -1)
+        evidence = [logits.log_softmax(-1) - self.log_prior for logits in answers]
+        return torch.stack([e.gather(1, target[:, None])[:, 0] for e in evidence], -1)
+
+
+def gaussian_information(predicted: Tensor, target: Tensor) -> Tensor:
+    r"""Pointwise information ``(n,)`` in nats of predictions of a number with mean 0 and variance 1.
+
+    .. math:: \log \frac{N(y; \hat y, \sigma^2)}{N(y; 0, 1)}
+              = \frac12 \Big( y^2 - \frac{(y - \hat y)^2}{\sigma^2} - \log \sigma^2 \Big)
+
+    with :math:`\sigma^2` the mean squared error of these very predictions, which were not fitted to them.
+
+    >>> y = torch.tensor([-1.0, 1.0])
+    >>> gaussian_information(torch.zeros(2), y)  # the mean tells nothing
+    tensor([0., 0.])
+    >>> gaussian_information(torch.tensor([-0.5, 0.5]), y).round(decimals=3)  # half as far off: one bit, log 2
+    tensor([0.6930, 0.6930])
+    """
+    error = (target - predicted).square()
+    variance = error.mean().clamp(min=1e-4)
+    return (target.square() - error / variance - variance.log()) / 2
 
 
 def assign_folds(batch: Batch, n_folds: int) -> Tensor:
@@ -99,19 +121,20 @@ def assign_folds(batch: Batch, n_folds: int) -> Tensor:
     return torch.empty_like(order).scatter_(0, order, torch.arange(len(batch), device=order.device) % n_folds)
 
 
-def cross_fitted_composition(encoders: ByName, prior: Tensor, training: Batch, fit: Fit, n_folds: int) -> Tensor:
+def cross_fitted_composition(method: Method, training: Batch, fit: Fit, n_folds: int) -> Tensor:
     """Composition ``(n, M + 2)`` of each training row, by classifiers that were not trained on it.
 
     Each fold is predicted by classifiers trained on the others; the fold chooses only the epoch. In-sample posteriors
-    would call every memorised sample unique.
+    would call every memorised sample unique. They get copies of the encoders of ``method``, its prior and criterion.
     """
     assert training.target is not None, "composition needs targets"
     fold = assign_folds(training, n_folds)
-    shares = prior.new_zeros(len(training), len(encoders.names) + 2)
+    shares = method.log_prior.new_zeros(len(training), len(method.encoders.names) + 2)
     for k in range(n_folds):
         towers = PosteriorTowers()
-        towers.build(dict(encoders.items()), prior)
-        towers.to(prior.device)
+        towers.criterion = method.criterion
+        towers.build(dict(method.encoders.items()), method.prior)
+        towers.to(method.log_prior.device)
         held_out = training[fold == k]
         assert held_out.target is not None
         fit(towers, training[fold != k], held_out)

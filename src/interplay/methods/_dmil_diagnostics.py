@@ -24,8 +24,8 @@ def diagnostics(method: "DMIL", output: Output, batch: Batch) -> dict[str, float
 
     Returns:
         ``kl:<block>`` (nats, summed over units), ``active:<block>`` (units), ``gate_entropy`` (bits),
-        ``usage:<part>`` (mean gate weight), ``accuracy:<part>``, and ``dependence:<modality>`` of redundancy and
-        unique part (linear kernel alignment in [0, 1]; 0 is uncorrelated).
+        ``usage:<part>`` (mean gate weight), ``accuracy:<part>`` (regression: ``r2:<part>``), and
+        ``dependence:<modality>`` of redundancy and unique part (linear kernel alignment in [0, 1]; 0 is uncorrelated).
     """
     assert batch.target is not None, "diagnostics need targets"
     found: dict[str, float] = {}
@@ -38,7 +38,8 @@ def diagnostics(method: "DMIL", output: Output, batch: Batch) -> dict[str, float
     found["gate_entropy"] = float(torch.special.entr(gate).sum(-1).mean()) / math.log(2)
     for part, logits in output.components.items():
         found[f"usage:{part}"] = float(output.gate[part].mean())
-        found[f"accuracy:{part}"] = float(logits.argmax(-1).eq(batch.target).float().mean())
+        measure = "r2" if method.task == "regression" else "accuracy"
+        found[f"{measure}:{part}"] = float(method.quality(logits, batch.target))
     if REDUNDANCY in method.parts:
         shared = output.latents["shared"][0]
         for name, own in output.latents["own"].items():

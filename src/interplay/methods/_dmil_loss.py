@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
-from interplay.methods._base import SYNERGY, Batch, Loss, Output, all_present, any_present, cross_entropy
+from interplay.methods._base import SYNERGY, Batch, Loss, Output, all_present, any_present
 from interplay.methods._dmil_weights import Weights
 from interplay.nn import Posterior
 from interplay.nn.losses import gaussian_kl
@@ -34,17 +34,17 @@ def total(method: "DMIL", output: Output, batch: Batch, w: Weights) -> Loss:
 
 
 def _classification(method: "DMIL", output: Output, batch: Batch, w: Weights) -> Iterator[Term]:
-    yield w.fused, "fused", cross_entropy(output.logits, batch.target)
+    yield w.fused, "fused", method.target_loss(output.logits, batch.target)
     for name, logits in output.unimodal.items():
-        yield w.heads, f"head:{name}", cross_entropy(logits, batch.target, batch.present[name])
+        yield w.heads, f"head:{name}", method.target_loss(logits, batch.target, batch.present[name])
     available = dict(zip(method.parts, method.available(batch).unbind(-1), strict=True))
     for part, logits in output.components.items():
         if not (method.supervised and part == SYNERGY):
-            yield w.components, part, cross_entropy(logits, batch.target, available[part])
+            yield w.components, part, method.target_loss(logits, batch.target, available[part])
 
 
 def _supervision(method: "DMIL", output: Output, batch: Batch, w: Weights) -> Iterator[Term]:
-    """Gate towards the sample's composition; synergy towards the class where it is synergistic, else to the prior."""
+    """Gate towards the sample's composition; synergy towards the target where it is synergistic, else to the prior."""
     available = method.available(batch)
     shares = batch.extra["composition"]
     if len(method.parts) < shares.shape[-1]:  # no redundancy part: what is shared, each modality shows alone
@@ -53,11 +53,8 @@ def _supervision(method: "DMIL", output: Output, batch: Batch, w: Weights) -> It
     log_gate = torch.stack(list(output.gate.values()), -1).clamp_min(1e-8).log()
     yield w.gate, "gate", -(shares * log_gate).sum(-1).mean()
     rows, share = available[:, -1], shares[:, -1]
-    log_p = output.components[SYNERGY].log_softmax(-1)
-    assert batch.target is not None
-    right = -log_p.gather(1, batch.target[:, None])[:, 0]
-    prior = method.log_prior
-    blind = (prior.exp() * (prior - log_p)).sum(-1)
+    said = output.components[SYNERGY]
+    right, blind = method.target_losses(said, batch.target), method.prior_losses(said)
     mean = method.synergy_share
     yield w.synergy, SYNERGY, _mean_over(rows, share / mean * right)
     yield w.synergy, "blindness", _mean_over(rows, (1 - share) / (1 - mean) * blind)

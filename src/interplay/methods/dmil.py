@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from interplay.methods import _dmil_diagnostics, _dmil_loss
 from interplay.methods._base import (
+    ANY_TASK,
     REDUNDANCY,
     SYNERGY,
     Batch,
@@ -61,6 +62,10 @@ class DMIL(Method):
               + \frac{1 - c_S}{1 - \bar c_S}\, D(p(y) \| p_S) \Big\rangle
               - \Big\langle \sum_k c_k \log g_k \Big\rangle + \text{bottlenecks.}
 
+    Regression: for :math:`\mathrm{CE}` its loss, for :math:`D` its loss against the mean. Compositions are read from
+    Gaussians around cross-fitted predictions, with the mean squared error of the fold as their variance. As in other
+    decompositions of Gaussians (Barrett 2015), part of a sum of independent causes then counts as synergy.
+
     Missing modalities: the posterior of an absent modality is its prior; redundancy is then read from the modalities
     that are left, through :math:`v(R \mid M^m)`; parts that need an absent modality (synergy: two present ones) get
     gate weight zero and the gate is renormalised; with nothing present, the class prior.
@@ -84,6 +89,7 @@ class DMIL(Method):
         Yang et al., Information-Theoretic Decomposition for Multimodal Interaction Learning, CVPR 2026.
     """
 
+    tasks = ANY_TASK
     synergy_share: float = 0.5
 
     def __init__(
@@ -193,7 +199,7 @@ class DMIL(Method):
             return training
         shares = training.extra.get("composition")
         if shares is None:
-            shares = cross_fitted_composition(self.encoders, self.log_prior.exp(), training, fit, self.n_folds)
+            shares = cross_fitted_composition(self, training, fit, self.n_folds)
         # Of the whole training part, so that a batch's loss is the mean over its rows however it is split.
         self.synergy_share = float(shares[:, -1].mean().clamp(0.05, 0.95))
         return training.attach(composition=shares)
@@ -209,7 +215,7 @@ class DMIL(Method):
             latents |= self._consistency(latents, batch)
         unimodal = {name: self.with_prior(self.heads[name](m), batch.present[name]) for name, m in latents["m"].items()}
         components = self._components(latents)
-        if self.supervised and not self.training:
+        if self.supervised and self.task == "classification" and not self.training:
             components[SYNERGY] = self._silence(components[SYNERGY])
         gate = self._gate(latents, batch)
         if self.stage_name == "intra":
@@ -263,10 +269,14 @@ class DMIL(Method):
         return {part: self.component_heads[part](latent[part]) for part in self.parts}
 
     def _first_logits(self, unimodal: Mapping[str, Tensor], synergy: Tensor, batch: Batch) -> Tensor:
-        """First stage: the mean of the modalities' logits; supervised, their product times what synergy adds."""
+        """First stage: the mean of the modalities' logits; supervised, their product times what synergy adds.
+
+        Regression: the mean of their numbers, supervised plus that of synergy.
+        """
         present = torch.stack([batch.present[name] for name in unimodal]).float()[..., None]
-        if not self.supervised:
-            return (torch.stack(list(unimodal.values())) * present).sum(0) / present.sum(0).clamp(min=1)
+        mean = (torch.stack(list(unimodal.values())) * present).sum(0) / present.sum(0).clamp(min=1)
+        if not self.supervised or self.task == "regression":
+            return mean + synergy * _several(batch)[:, None] if self.supervised else mean
         added = torch.stack([logits.log_softmax(-1) - self.log_prior for logits in unimodal.values()]) * present
         surplus = (synergy.log_softmax(-1) - self.log_prior) * _several(batch)[:, None]
         return self.log_prior + added.sum(0) + surplus
@@ -328,7 +338,7 @@ class DMIL(Method):
             )
 
     def loss(self, output: Output, batch: Batch, stage: Stage) -> Loss:
-        """Weighted sum of cross-entropies, divergences and reconstructions; weights by stage."""
+        """Weighted sum of prediction losses, divergences and reconstructions; weights by stage."""
         w = weights(self.preset, stage.name, self.alpha, self.beta, self.gamma, self.bottleneck)
         return _dmil_loss.total(self, output, batch, w)
 
