@@ -61,6 +61,21 @@ class Batch:
         lengths = {name: steps * present[name] for name, steps in self.lengths.items()}
         return replace(self, modalities=hidden, present=dict(present), lengths=lengths)
 
+    def followed_by(self, other: "Batch") -> "Batch":
+        """These rows, then those of ``other``, which has the same tensors."""
+
+        def join(one: Mapping[str, Tensor], two: Mapping[str, Tensor]) -> dict[str, Tensor]:
+            return {name: torch.cat([tensor, two[name]]) for name, tensor in one.items()}
+
+        target = None if self.target is None or other.target is None else torch.cat([self.target, other.target])
+        return Batch(
+            join(self.modalities, other.modalities),
+            join(self.present, other.present),
+            join(self.lengths, other.lengths),
+            target,
+            join(self.extra, other.extra),
+        )
+
     def chunks(self, size: int) -> Iterator["Batch"]:
         """Consecutive slices of at most ``size`` rows."""
         return (self[start : start + size] for start in range(0, len(self), size))
@@ -310,6 +325,13 @@ class Method(nn.Module, ABC):
 
         For what is read off the training or the validation part as a whole, such as class means of embeddings.
         """
+
+    def scored(self, validation: Batch) -> Batch:
+        """Hook: the rows that epochs are compared on, made from the validation part; the same in every epoch.
+
+        A method that is to answer with gaps may add rows with modalities hidden.
+        """
+        return validation
 
     def diagnostics(self, validation: Batch) -> dict[str, float]:
         """Hook after an epoch, in evaluation mode and without gradients: numbers for the epoch's record."""

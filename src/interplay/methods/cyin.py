@@ -38,7 +38,7 @@ class CyIN(Method):
               + \langle \| \bar b_s - \Gamma_{t \to s}(\Gamma_{s \to t}(\bar b_s)) \|^2 \rangle \big)
 
     with :math:`\bar b` the posterior means, without gradient, and in each step other :math:`A`: half of the rows keep
-    all they have, the others what the pattern ``missing`` leaves. :math:`f` is a perceptron for vectors, cross-modal
+    all they have, the others what ``pattern`` leaves. :math:`f` is a perceptron for vectors, cross-modal
     attention for sequences, which are pooled over time to ``tokens`` stretches.
 
     Missing modalities: latents come from the translators, at training as at prediction; training rows with real gaps
@@ -57,8 +57,9 @@ class CyIN(Method):
         beta: 1 / beta is the weight of the divergence from the prior; None takes the preset's, here and below.
         gamma: weight of translation.
         reconstruction: weight of the token-level reconstruction, :math:`\rho`.
-        missing: which modalities the rows of a training step lose: a missing rate, a pattern of
-            :mod:`interplay.data.missing`, or None for none. The published presets mix translations in instead.
+        pattern: which modalities half of the rows of a training step do without: a missing rate, a pattern of
+            :mod:`interplay.data.missing`, or None for none. What is hidden remains a target of translation. The same
+            pattern, drawn once, takes part in choosing the epoch. The published presets mix translations in instead.
         without: an ablation: ``"token"`` or ``"label"`` (no bottleneck loss on that level), ``"interaction"`` (no
             reconstruction across modalities), ``"translation"`` (no translation losses), ``"space"`` (no bottleneck at
             all) or ``"translated"`` (zeros stand for absent modalities).
@@ -73,7 +74,7 @@ class CyIN(Method):
     def __init__(
         self,
         preset: str = "mended",
-        width: int = 32,
+        width: int = 64,
         hidden: int = 64,
         tokens: int = 32,
         blocks: int = 1,
@@ -82,7 +83,7 @@ class CyIN(Method):
         beta: float | None = None,
         gamma: float | None = None,
         reconstruction: float | None = None,
-        missing: float | Pattern | None = 0.5,
+        pattern: float | Pattern | None = 0.5,
         without: str | None = None,
     ) -> None:
         super().__init__()
@@ -96,7 +97,7 @@ class CyIN(Method):
         self.beta = beta
         self.gamma = gamma
         self.reconstruction = reconstruction
-        self.missing = missing
+        self.pattern = pattern
         self.without = without
 
     def check(self, names: tuple[str, ...], task: str) -> None:
@@ -116,7 +117,7 @@ class CyIN(Method):
             value = getattr(self, name)
             if value is not None and not (value > 0 if name == "beta" else value >= 0):
                 raise ValueError(f"CyIN: {name} must be positive, found {value!r}")
-        as_pattern(self.missing)
+        as_pattern(self.pattern)
 
     @property
     def form(self) -> Form:
@@ -202,16 +203,25 @@ class CyIN(Method):
 
     def augment(self, batch: Batch) -> Batch:
         """Attach which modalities each row may use for its prediction: all it has, or what a pattern leaves."""
-        pattern = as_pattern(self.missing)
-        if pattern is None or not self.form.gaps:
-            return batch
         # One number from torch's stream, so that the pattern follows the seed of the run.
-        rng = np.random.default_rng(int(torch.randint(2**62, ())))
+        kept = self._draw_pattern(batch, int(torch.randint(2**62, ())), self.form.whole)
+        return batch if kept is None else batch.attach(**{f"kept:{name}": mask for name, mask in kept.items()})
+
+    def _draw_pattern(self, batch: Batch, seed: int, whole: float) -> dict[str, Tensor] | None:
+        """What the pattern leaves, by modality; a share of the rows keeps all. None without a pattern."""
+        pattern = as_pattern(self.pattern)
+        if pattern is None or not self.form.gaps:
+            return None
+        rng = np.random.default_rng(seed)
         present = {name: mask.cpu().numpy() for name, mask in batch.present.items()}
-        whole = rng.random(len(batch)) < self.form.whole
-        kept = {name: mask | (whole & present[name]) for name, mask in pattern.draw(present, rng).items()}
-        device = self.log_prior.device
-        return batch.attach(**{f"kept:{name}": torch.from_numpy(mask).to(device) for name, mask in kept.items()})
+        spared = rng.random(len(batch)) < whole
+        kept = {name: mask | (spared & present[name]) for name, mask in pattern.draw(present, rng).items()}
+        return {name: torch.from_numpy(mask).to(self.log_prior.device) for name, mask in kept.items()}
+
+    def scored(self, validation: Batch) -> Batch:
+        """The validation part as it is, and once more with modalities hidden by the pattern."""
+        kept = self._draw_pattern(validation, 0, 0.0)
+        return validation if kept is None else validation.followed_by(validation.with_present(kept))
 
     def posteriors(self, batch: Batch) -> dict[str, Posterior]:
         """Mean and log-variance ``(B, L_m, width)`` by modality; rows without it hold what the training mean gives."""

@@ -20,7 +20,7 @@ def resample(x: Tensor, length: int, steps: Tensor | None = None) -> Tensor:
     Args:
         x: ``(B, T, d)``; finite beyond ``steps``, too.
         length: wanted length ``L``.
-        steps: number of valid steps ``(B,)``, each at least 1; None if all are valid.
+        steps: number of valid steps ``(B,)``, counted as 1 where 0; None if all are valid.
 
     Returns:
         ``(B, L, d)``.
@@ -41,7 +41,7 @@ def resample(x: Tensor, length: int, steps: Tensor | None = None) -> Tensor:
 
 def stretches(before: int, length: int, steps: Tensor | None, like: Tensor) -> Tensor:
     """Weights ``(B, length, before)``, or ``(1, length, before)`` without ``steps``; each row sums to 1."""
-    n = like.new_full((1,), before) if steps is None else steps.to(like)
+    n = like.new_full((1,), before) if steps is None else steps.clamp(min=1).to(like)
     edges = torch.arange(length + 1, device=like.device) * n[:, None, None] / length
     times = torch.arange(before, device=like.device)[:, None]
     inside = torch.minimum(edges[..., 1:], times + 1) - torch.maximum(edges[..., :-1], times)

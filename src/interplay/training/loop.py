@@ -93,6 +93,7 @@ class StageModule(pl.LightningModule):
         super().__init__()
         self.method, self.stage, self.settings = method, stage, settings
         self.training_rows, self.validation, self.generator = batches.data, validation, batches.generator
+        self.scored = method.scored(validation)
         self.best_score, self.best_epoch = (float("inf"), float("inf")), -1
         self.best_state: dict[str, Tensor] = {}
         self.records: list[dict[str, Any]] = []
@@ -175,8 +176,8 @@ class StageModule(pl.LightningModule):
         with torch.no_grad():
             self.method.after_epoch(self.training_rows, self.validation, self.stage)
             diagnostics = self.method.diagnostics(self.validation)
-        output = evaluate(self.method, self.validation, self.settings.batch_size)
-        target = self.validation.target
+        output = evaluate(self.method, self.scored, self.settings.batch_size)
+        target = self.scored.target
         assert target is not None
         loss = float(self.method.target_loss(output.logits, target))
         quality = float(self.method.quality(output.logits, target))
