@@ -20,6 +20,7 @@ from interplay.data.missing import Pattern, as_pattern
 from interplay.data.validation import Task
 from interplay.estimators import persistence
 from interplay.estimators.explanation import Columns, explanation
+from interplay.estimators.imputation import Imputation, imputation
 from interplay.methods import LOSSES, Batch, Method, Output
 from interplay.nn import MaskedEncoder, Standardize, build_encoder, default_encoder, valid_steps
 from interplay.training import Gaps, History, Settings, evaluate, to_batch, train
@@ -157,11 +158,34 @@ class MultimodalEstimator(BaseEstimator, ABC):
         Returns:
             One row a sample, indexed by id: ``prediction``, a classifier's ``probability``; for methods with parts the
             contributions ``redundancy``, ``unique:<modality>``, ``synergy``, the weights ``gate:<part>``, and what each
-            part alone would say, ``prediction:<part>``; ``missing``, the absent modalities joined by commas.
+            part alone would say, ``prediction:<part>``; for methods that impute ``imputed:<modality>``, how much of an
+            absent modality the others settle, from 0 to 1 (NaN where it is there); ``missing``, the absent modalities
+            joined by commas.
         """
         output, dataset = self._outputs(X)
         draws = [self._draw(dataset, seed) for seed in range(n_draws)]
         return explanation(self._columns(output), output, dataset, draws)
+
+    def impute(self, X: Data, *, n_draws: int = 32) -> Imputation:
+        """Fill in absent modalities from those that are there, with the spread of each value.
+
+        Args:
+            X: rows with gaps; a modality may be absent in all of them.
+            n_draws: draws of the latents behind the spread of the features; always the same draws.
+
+        Raises:
+            ValueError: the method does not impute (``"cyin"`` does).
+        """
+        check_is_fitted(self, "method_")
+        if n_draws < 2:
+            raise ValueError(f"n_draws must be at least 2, found {n_draws}")
+        dataset = self._conform(X)
+        device = next(self.method_.parameters()).device
+        batch = to_batch(dataset, shapes=self.shapes_).to(device)
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(0)
+            chunks = [self.method_.impute(chunk, n_draws) for chunk in batch.chunks(max(self.batch_size, 1024))]
+        return imputation(chunks, dataset)
 
     def _draw(self, dataset: MultimodalDataset, seed: int) -> Output:
         device = next(self.method_.parameters()).device
@@ -237,7 +261,7 @@ class MultimodalEstimator(BaseEstimator, ABC):
             module = copy.deepcopy(choice) if isinstance(choice, nn.Module) else self._named_encoder(name, choice)
             x, present = batch.modalities[name], batch.present[name]
             scale = Standardize.fit(x, valid_steps(x, present, batch.lengths.get(name)), image=choice == "conv")
-            encoders[name] = MaskedEncoder(scale, module, name)
+            encoders[name] = MaskedEncoder(scale, module, name, self.shapes_[name])
         assert batch.target is not None
         method.criterion = self._criterion
         method.build(encoders, self._prior(batch.target))

@@ -61,6 +61,21 @@ class Batch:
         lengths = {name: steps * present[name] for name, steps in self.lengths.items()}
         return replace(self, modalities=hidden, present=dict(present), lengths=lengths)
 
+    def followed_by(self, other: "Batch") -> "Batch":
+        """These rows, then those of ``other``, which has the same tensors."""
+
+        def join(one: Mapping[str, Tensor], two: Mapping[str, Tensor]) -> dict[str, Tensor]:
+            return {name: torch.cat([tensor, two[name]]) for name, tensor in one.items()}
+
+        target = None if self.target is None or other.target is None else torch.cat([self.target, other.target])
+        return Batch(
+            join(self.modalities, other.modalities),
+            join(self.present, other.present),
+            join(self.lengths, other.lengths),
+            target,
+            join(self.extra, other.extra),
+        )
+
     def chunks(self, size: int) -> Iterator["Batch"]:
         """Consecutive slices of at most ``size`` rows."""
         return (self[start : start + size] for start in range(0, len(self), size))
@@ -92,6 +107,8 @@ class Output:
         unimodal: logits by modality, where the method has them.
         components: logits by part (``redundancy``, ``unique:<modality>``, ``synergy``), where the method has them.
         gate: weight ``(B,)`` by part, for the same parts.
+        certainty: by modality, for methods that impute: how much of it the others settle ``(B,)``, from 0 to 1; NaN
+            where nothing had to be imputed.
         latents: whatever the loss needs besides.
     """
 
@@ -99,7 +116,27 @@ class Output:
     unimodal: dict[str, Tensor] = field(default_factory=dict)
     components: dict[str, Tensor] = field(default_factory=dict)
     gate: dict[str, Tensor] = field(default_factory=dict)
+    certainty: dict[str, Tensor] = field(default_factory=dict)
     latents: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Imputed:
+    """A modality as it is where present, and as the others suggest it where absent.
+
+    Attributes:
+        latent: ``(B, L, width)``.
+        latent_sd: its standard deviation, the same shape.
+        features: ``(B, L, n_features)`` in the units of the data; None where nothing decodes.
+        features_sd: their standard deviation; 0 where observed.
+        certainty: share of the latents' variance that the others settle ``(B,)``.
+    """
+
+    latent: Tensor
+    latent_sd: Tensor
+    features: Tensor | None
+    features_sd: Tensor | None
+    certainty: Tensor
 
 
 @dataclass
@@ -291,12 +328,27 @@ class Method(nn.Module, ABC):
         For what is read off the training or the validation part as a whole, such as class means of embeddings.
         """
 
+    def scored(self, validation: Batch) -> Batch:
+        """Hook: the rows that epochs are compared on, made from the validation part; the same in every epoch.
+
+        A method that is to answer with gaps may add rows with modalities hidden.
+        """
+        return validation
+
     def diagnostics(self, validation: Batch) -> dict[str, float]:
         """Hook after an epoch, in evaluation mode and without gradients: numbers for the epoch's record."""
         return {}
 
     def after_fit(self, output: Output, batch: Batch) -> None:
         """Hook called once, with the best weights, on the whole validation part in evaluation mode."""
+
+    def impute(self, batch: Batch, n_draws: int = 32) -> dict[str, Imputed]:
+        """Fill absent modalities; methods that can do so replace this.
+
+        Raises:
+            ValueError: the method does not impute.
+        """
+        raise ValueError(f"{type(self).__name__} does not impute; use method='cyin'")
 
     def encode(self, batch: Batch) -> dict[str, Tensor]:
         """Embeddings ``(B, width)`` by modality; rows of an absent modality hold the encoding of the training mean.

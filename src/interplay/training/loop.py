@@ -63,6 +63,7 @@ class StageModule(pl.LightningModule):
         super().__init__()
         self.method, self.stage, self.settings = method, stage, settings
         self.training_rows, self.validation, self.generator = batches.data, validation, batches.generator
+        self.scored = method.scored(validation)
         self.best_score, self.best_epoch = (float("inf"), float("inf")), -1
         self.best_state: dict[str, Tensor] = {}
         self.records: list[dict[str, Any]] = []
@@ -148,8 +149,8 @@ class StageModule(pl.LightningModule):
         with torch.no_grad():
             self.method.after_epoch(self.training_rows, self.validation, self.stage)
             diagnostics = self.method.diagnostics(self.validation)
-        output = evaluate(self.method, self.validation, self.settings.batch_size)
-        target = self.validation.target
+        output = evaluate(self.method, self.scored, self.settings.batch_size)
+        target = self.scored.target
         assert target is not None
         loss = float(self.method.target_loss(output.logits, target))
         quality = float(self.method.quality(output.logits, target))
@@ -185,7 +186,7 @@ def evaluate(method: Method, data: Batch, batch_size: int) -> Output:
         return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
     logits = torch.cat([output.logits for output in outputs])
-    return Output(logits, join("unimodal"), join("components"), join("gate"))
+    return Output(logits, join("unimodal"), join("components"), join("gate"), join("certainty"))
 
 
 def train(
