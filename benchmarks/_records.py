@@ -1,4 +1,4 @@
-"""Results of long runs, one JSON line a case; finished cases are skipped, so an interrupted run can be started again."""
+"""Results of long runs, one JSON line a case; what is finished is skipped, so an interrupted run can go on."""
 
 import json
 from collections.abc import Callable, Iterable

@@ -1,4 +1,4 @@
-"""DMIL and its controls on raw inputs: pictures and sounds by convolutions, motion sensors by transformers; one run each.
+"""DMIL and its controls on raw inputs: pictures and sounds by convolutions, motion by transformers; one run each.
 
     INTERPLAY_DATA=... python benchmarks/dmil_raw.py results.jsonl [--data NAME] [--summary]
 

@@ -1,6 +1,6 @@
 """What models are worth, complete and with modalities missing."""
 
-from interplay.evaluation.faithfulness import Faithfulness, faithfulness, score_explanation
+from interplay.evaluation.faithfulness import faithfulness
 from interplay.evaluation.metrics import (
     METRICS,
     accuracy_interval,
@@ -9,6 +9,7 @@ from interplay.evaluation.metrics import (
     score,
 )
 from interplay.evaluation.missing import Classifier, evaluate, patterns
+from interplay.evaluation.scoring import Faithfulness, score_explanation
 from interplay.evaluation.synergy import SynergyIndicator, synergy_indicator
 
 __all__ = [

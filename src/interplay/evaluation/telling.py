@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from interplay.data import MultimodalDataset
 from interplay.estimators import MultimodalClassifier
+from interplay.evaluation.parts import part_columns
 from interplay.evaluation.results import Sample
 
 
@@ -42,11 +43,6 @@ def telling_samples(
     return [_sample(dataset, explained, row, why, display, images or {}) for row, why in chosen.items()]
 
 
-def parts_of(explained: pd.DataFrame) -> list[str]:
-    """Columns of an explanation that hold contributions."""
-    return [c for c in map(str, explained) if c in ("redundancy", "synergy") or c.startswith("unique:")]
-
-
 def _choose(
     explained: pd.DataFrame, right: NDArray[np.bool_], needed: NDArray[np.bool_], mistakes: int
 ) -> dict[int, str]:
@@ -58,7 +54,7 @@ def _choose(
         if free.any():
             chosen[int(np.where(free, value, -np.inf).argmax())] = why
 
-    parts = parts_of(explained)
+    parts = part_columns(explained)
     positive = explained[parts].clip(lower=0).to_numpy(float)
     total = positive.sum(1)
     for i, part in enumerate(parts):
@@ -88,7 +84,7 @@ def _sample(
         target=display.get(truth, str(truth)),
         prediction=display.get(prediction, str(prediction)),
         probability=float(said["probability"]),
-        contributions={part: float(said[part]) for part in parts_of(explained)},
+        contributions={part: float(said[part]) for part in part_columns(explained)},
         missing=str(said["missing"]),
         pictures={
             name: picture(dataset.modalities[name][row].reshape(shape))

@@ -40,7 +40,7 @@ def diagnostics(method: "DMIL", output: Output, batch: Batch) -> dict[str, float
         found[f"usage:{part}"] = float(output.gate[part].mean())
         found[f"accuracy:{part}"] = float(logits.argmax(-1).eq(batch.target).float().mean())
     if REDUNDANCY in method.parts:
-        shared = output.latents["shared"][0]
+        shared = output.latents["shared"][REDUNDANCY][0]
         for name, own in output.latents["own"].items():
             found[f"dependence:{name}"] = alignment(shared, own[0])
     return found
@@ -51,8 +51,8 @@ def blocks(latents: Mapping[str, object]) -> Iterator[tuple[str, Posterior]]:
     for symbol, key in (("M", "relevant"), ("N", "irrelevant"), ("U", "own")):
         for name, posterior in latents.get(key, {}).items():  # type: ignore[attr-defined]
             yield f"{symbol}:{name}", posterior
-    if "shared" in latents:
-        yield "R", latents["shared"]  # type: ignore[misc]
+    for part, posterior in latents.get("shared", {}).items():  # type: ignore[attr-defined]
+        yield part.replace(REDUNDANCY, "R"), posterior
 
 
 def alignment(x: Tensor, y: Tensor) -> float:

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
-from interplay.methods._base import SYNERGY, Batch, Loss, Output, all_present, any_present, cross_entropy
+from interplay.methods._base import REDUNDANCY, SYNERGY, Batch, Loss, Output, cross_entropy
+from interplay.methods._dmil_parts import members_present
 from interplay.methods._dmil_weights import Weights
 from interplay.nn import Posterior
 from interplay.nn.losses import gaussian_kl
@@ -39,7 +40,7 @@ def _classification(method: "DMIL", output: Output, batch: Batch, w: Weights) ->
         yield w.heads, f"head:{name}", cross_entropy(logits, batch.target, batch.present[name])
     available = dict(zip(method.parts, method.available(batch).unbind(-1), strict=True))
     for part, logits in output.components.items():
-        if not (method.supervised and part == SYNERGY):
+        if not (method.supervised and part in method.synergies):
             yield w.components, part, cross_entropy(logits, batch.target, available[part])
 
 
@@ -48,19 +49,22 @@ def _supervision(method: "DMIL", output: Output, batch: Batch, w: Weights) -> It
     available = method.available(batch)
     shares = batch.extra["composition"]
     if len(method.parts) < shares.shape[-1]:  # no redundancy part: what is shared, each modality shows alone
-        shares = torch.cat([shares[:, 1:-1] + shares[:, :1] / (shares.shape[-1] - 2), shares[:, -1:]], -1)
+        n = len(batch.present)
+        own = shares[:, 1 : n + 1] + shares[:, :1] / n
+        shares = torch.cat([own, shares[:, n + 1 :]], -1)
     shares = shares * available
     log_gate = torch.stack(list(output.gate.values()), -1).clamp_min(1e-8).log()
     yield w.gate, "gate", -(shares * log_gate).sum(-1).mean()
-    rows, share = available[:, -1], shares[:, -1]
-    log_p = output.components[SYNERGY].log_softmax(-1)
-    assert batch.target is not None
-    right = -log_p.gather(1, batch.target[:, None])[:, 0]
     prior = method.log_prior
-    blind = (prior.exp() * (prior - log_p)).sum(-1)
-    mean = method.synergy_share
-    yield w.synergy, SYNERGY, _mean_over(rows, share / mean * right)
-    yield w.synergy, "blindness", _mean_over(rows, (1 - share) / (1 - mean) * blind)
+    assert batch.target is not None
+    for part in method.synergies:
+        at = method.parts.index(part)
+        rows, share, mean = available[:, at], shares[:, at], method.synergy_shares[part]
+        log_p = output.components[part].log_softmax(-1)
+        right = -log_p.gather(1, batch.target[:, None])[:, 0]
+        blind = (prior.exp() * (prior - log_p)).sum(-1)
+        yield w.synergy, part, _mean_over(rows, share / mean * right)
+        yield w.synergy, f"blindness{part.removeprefix(SYNERGY)}", _mean_over(rows, (1 - share) / (1 - mean) * blind)
 
 
 def _intra_level(method: "DMIL", output: Output, batch: Batch, w: Weights) -> Iterator[Term]:
@@ -76,19 +80,26 @@ def _intra_level(method: "DMIL", output: Output, batch: Batch, w: Weights) -> It
 
 
 def _consistency_level(method: "DMIL", output: Output, batch: Batch, w: Weights) -> Iterator[Term]:
-    h, whole = output.latents, all_present(batch)
+    h = output.latents
+    whole = {part.name: members_present([part], batch)[:, 0] == len(part.members) for part in method.structure}
     for name in method.encoders:
         rows = batch.present[name]
+        shared = [part for part, single in h["single"].items() if name in single]
         if w.consistency_kl and method.variational:
             yield w.consistency_kl, f"unique_kl:{name}", _kl(h["own"][name], None, rows)
-        if w.alignment:
-            yield w.alignment, f"alignment:{name}", _alignment(h["shared"], h["single"][name], whole)
+        for part in shared if w.alignment else ():
+            term = f"alignment{part.removeprefix(REDUNDANCY)}:{name}"
+            yield w.alignment, term, _alignment(h["shared"][part], h["single"][part][name], whole[part])
         if w.consistency_reconstruction:
-            decoded = method.consistency_decoder[name](torch.cat([h["r"], h["u"][name]], -1))
+            decoded = method.consistency_decoder[name](
+                torch.cat([*(h["r"][part] for part in shared), h["u"][name]], -1)
+            )
             error = _mse(method, decoded, h["means"][name], rows)
             yield w.consistency_reconstruction, f"consistency_reconstruction:{name}", error
     if w.consistency_kl and method.variational:
-        yield w.consistency_kl, "redundancy_kl", _kl(h["shared"], None, any_present(batch))
+        for part, rows in zip(method.parts, method.available(batch).unbind(-1), strict=True):
+            if part in h["shared"]:
+                yield w.consistency_kl, f"{part}_kl", _kl(h["shared"][part], None, rows)
 
 
 def _mean_over(rows: Tensor, values: Tensor) -> Tensor:

@@ -8,34 +8,16 @@ import torch
 from torch import Tensor, nn
 
 from interplay.methods import _dmil_diagnostics, _dmil_loss
-from interplay.methods._base import (
-    REDUNDANCY,
-    SYNERGY,
-    Batch,
-    Fit,
-    Loss,
-    Method,
-    Output,
-    Stage,
-    any_present,
-    unique,
-)
+from interplay.methods._base import Batch, Fit, Loss, Method, Output, Stage, any_present, unique
 from interplay.methods._composition import cross_fitted_composition
+from interplay.methods._dmil_parts import PAIRS, Shared, Synergy, available, decoders, parts_of
 from interplay.methods._dmil_weights import PRESETS, weights
-from interplay.nn import (
-    ByName,
-    GaussianHead,
-    PointHead,
-    Posterior,
-    bottleneck_decoder,
-    consensus,
-    sample_gaussian,
-)
+from interplay.nn import ByName, GaussianHead, PointHead, Posterior, bottleneck_decoder, sample_gaussian
 
 LEVELS = ("both", "intra", "consistency")
 FIRST_LEVEL = ("encoders", "embed", "relevant", "irrelevant", "decoder", "heads")
 SILENCE = 0.05
-CHOICES = {"preset": PRESETS, "levels": LEVELS}
+CHOICES = {"preset": PRESETS, "levels": LEVELS, "pairs": PAIRS}
 
 
 class DMIL(Method):
@@ -74,6 +56,9 @@ class DMIL(Method):
         levels: ``"both"``; ``"intra"`` (ablation ID, the paper's variant for three modalities: unique parts and
             synergy only); ``"consistency"`` (ablation CD: no split into M and N).
         variational: False for points instead of distributions (ablation FC).
+        pairs: three and more modalities: also a ``"redundancy"`` part, a ``"synergy"`` part, or ``"both"``, for each
+            pair, named ``redundancy:a+b`` and ``synergy:a+b``. ``redundancy`` is then what at least three modalities
+            carry, ``synergy`` what takes three. The published presets have no pairs.
         modality_dropout: chance that a training step hides a modality of a row; one always stays.
         n_folds: folds of the classifiers behind the composition targets.
         bottleneck: factor on all variational, alignment and reconstruction weights; 0 with ``variational=False``
@@ -84,14 +69,13 @@ class DMIL(Method):
         Yang et al., Information-Theoretic Decomposition for Multimodal Interaction Learning, CVPR 2026.
     """
 
-    synergy_share: float = 0.5
-
     def __init__(
         self,
         preset: str = "supervised",
         width: int = 32,
         levels: str = "both",
         variational: bool = True,
+        pairs: str = "none",
         modality_dropout: float = 0.0,
         n_folds: int = 4,
         bottleneck: float = 1.0,
@@ -104,6 +88,7 @@ class DMIL(Method):
         self.width = width
         self.levels = levels
         self.variational = variational
+        self.pairs = pairs
         self.modality_dropout = modality_dropout
         self.n_folds = n_folds
         self.bottleneck = bottleneck
@@ -122,6 +107,10 @@ class DMIL(Method):
             raise ValueError(f"DMIL: modality_dropout must lie in [0, 1), found {self.modality_dropout!r}")
         if self.n_folds < 2:
             raise ValueError(f"DMIL: n_folds must be at least 2, found {self.n_folds!r}")
+        if self.pairs != "none" and len(names) < 3:
+            raise ValueError(f"DMIL: pairs={self.pairs!r} needs three modalities, found {list(names)}; use 'none'")
+        if self.pairs in ("redundancy", "both") and self.levels == "intra":
+            raise ValueError(f"DMIL: levels='intra' has no redundancy; with it use pairs='synergy', not {self.pairs!r}")
 
     @property
     def published(self) -> bool:
@@ -154,16 +143,19 @@ class DMIL(Method):
             self.relevant = per_modality(lambda _: posterior(e))
             self.irrelevant = per_modality(lambda _: posterior(e))
             self.decoder = per_modality(lambda _: bottleneck_decoder(2 * e, e))
-        unique_parts = [unique(name) for name in names]
-        self.parts = [*unique_parts, SYNERGY]
+        self.structure = parts_of(names, self.levels, self.pairs)
+        self.parts = [part.name for part in self.structure]
+        self.synergies = [part.name for part in self.structure if part.kind == "synergy"]
         if self.levels != "intra":
-            self.parts = [REDUNDANCY, *self.parts]
-            self.shared = posterior(len(names) * e)
-            self.shared_single = per_modality(lambda _: posterior(e))
+            shared = [part for part in self.structure if part.kind == "redundancy"]
+            kind: Any = GaussianHead if self.variational else PointHead
+            options = {"limit": limit} if self.variational else {}
+            self.shared = ByName({part.name: Shared(part, e, kind, **options) for part in shared})
             self.unique = per_modality(lambda _: posterior(e))
-            self.consistency_decoder = per_modality(lambda _: bottleneck_decoder(2 * e, e))
-        linear = nn.Linear((len(names) + 1) * e, e if self.published else 8 * e)
-        self.fusion = linear if self.published else nn.Sequential(linear, nn.GELU(), nn.Linear(8 * e, e))
+            self.consistency_decoder = decoders(self.structure, names, e)
+        hidden = None if self.published else 8 * e
+        fused = [part for part in self.structure if part.kind == "synergy"]
+        self.fusion = ByName({part.name: Synergy(part, e, hidden) for part in fused})
         self.component_heads = ByName({part: nn.Linear(e, n_classes) for part in self.parts})
         inputs = 2 * len(names) if self.supervised else len(self.parts)
         self.gate = nn.Sequential(nn.Linear(inputs * e, e), nn.ReLU(), nn.Linear(e, len(self.parts)))
@@ -193,9 +185,12 @@ class DMIL(Method):
             return training
         shares = training.extra.get("composition")
         if shares is None:
-            shares = cross_fitted_composition(self.encoders, self.log_prior.exp(), training, fit, self.n_folds)
+            shares = cross_fitted_composition(
+                self.encoders, self.log_prior.exp(), training, fit, self.n_folds, self.pairs
+            )
         # Of the whole training part, so that a batch's loss is the mean over its rows however it is split.
-        self.synergy_share = float(shares[:, -1].mean().clamp(0.05, 0.95))
+        means = shares[:, -len(self.synergies) :].mean(0).clamp(0.05, 0.95)
+        self.synergy_shares = dict(zip(self.synergies, means.tolist(), strict=True))
         return training.attach(composition=shares)
 
     def augment(self, batch: Batch) -> Batch:
@@ -210,10 +205,10 @@ class DMIL(Method):
         unimodal = {name: self.with_prior(self.heads[name](m), batch.present[name]) for name, m in latents["m"].items()}
         components = self._components(latents)
         if self.supervised and not self.training:
-            components[SYNERGY] = self._silence(components[SYNERGY])
+            components |= {part: self._silence(components[part]) for part in self.synergies}
         gate = self._gate(latents, batch)
         if self.stage_name == "intra":
-            fused = self._first_logits(unimodal, components[SYNERGY], batch)
+            fused = self._first_logits(unimodal, components, batch)
         else:
             # Supervised: each part learns its own task, the gate learns to mix.
             stop = self.supervised
@@ -240,36 +235,33 @@ class DMIL(Method):
 
     def _consistency(self, latents: Mapping[str, Any], batch: Batch) -> dict[str, Any]:
         means = latents["means"]
-        single = {name: self.shared_single[name](x) for name, x in means.items()}
-        together = self.shared(torch.cat(list(means.values()), -1))
-        shared = consensus(together, list(single.values()), [batch.present[name] for name in means])
+        shared, single = {}, {}
+        for part, network in self.shared.items():
+            shared[part], single[part] = network(means, batch)
         own = self._posteriors(self.unique, means, batch)
-        return {
-            "single": single,
-            "shared": shared,
-            "own": own,
-            "r": self._draw({REDUNDANCY: shared})[REDUNDANCY],
-            "u": self._draw(own),
-        }
+        return {"single": single, "shared": shared, "own": own, "r": self._draw(shared), "u": self._draw(own)}
 
     def _components(self, latents: Mapping[str, Any]) -> dict[str, Tensor]:
-        rest = list(latents["rest"].values())
-        synergy = self.fusion(torch.cat([*rest, torch.stack(rest).prod(0)], -1))
         own = latents["u"] if "u" in latents else latents["m"]
-        latent = {**{unique(name): u for name, u in own.items()}, SYNERGY: synergy}
-        if "r" in latents:
-            latent[REDUNDANCY] = latents["r"]
+        latent = {
+            **latents.get("r", {}),
+            **{unique(name): u for name, u in own.items()},
+            **{part: network(latents["rest"]) for part, network in self.fusion.items()},
+        }
         latents["parts"] = latent  # type: ignore[index]
         return {part: self.component_heads[part](latent[part]) for part in self.parts}
 
-    def _first_logits(self, unimodal: Mapping[str, Tensor], synergy: Tensor, batch: Batch) -> Tensor:
+    def _first_logits(self, unimodal: Mapping[str, Tensor], components: Mapping[str, Tensor], batch: Batch) -> Tensor:
         """First stage: the mean of the modalities' logits; supervised, their product times what synergy adds."""
         present = torch.stack([batch.present[name] for name in unimodal]).float()[..., None]
         if not self.supervised:
             return (torch.stack(list(unimodal.values())) * present).sum(0) / present.sum(0).clamp(min=1)
         added = torch.stack([logits.log_softmax(-1) - self.log_prior for logits in unimodal.values()]) * present
-        surplus = (synergy.log_softmax(-1) - self.log_prior) * _several(batch)[:, None]
-        return self.log_prior + added.sum(0) + surplus
+        surplus = self.log_prior + added.sum(0)
+        there = self.available(batch)[:, -len(self.synergies) :].unbind(-1)
+        for part, rows in zip(self.synergies, there, strict=True):
+            surplus = surplus + (components[part].log_softmax(-1) - self.log_prior) * rows[:, None]
+        return surplus
 
     def _silence(self, synergy: Tensor) -> Tensor:
         """Exactly the class prior where synergy says almost nothing: a divergence below 5 % of the class entropy.
@@ -303,13 +295,8 @@ class DMIL(Method):
         return dict(zip(self.parts, weights.unbind(-1), strict=True))
 
     def available(self, batch: Batch) -> Tensor:
-        """Bool ``(B, parts)``: redundancy needs one modality, unique parts their own, synergy two."""
-        masks = {
-            REDUNDANCY: any_present(batch),
-            SYNERGY: _several(batch),
-            **{unique(name): mask for name, mask in batch.present.items()},
-        }
-        return torch.stack([masks[part] for part in self.parts], -1)
+        """Bool ``(B, parts)``: redundancy needs one of its modalities, unique parts their own, synergy two or three."""
+        return available(self.structure, batch)
 
     def diagnostics(self, validation: Batch) -> dict[str, float]:
         """Divergences and active units by block, gate entropy and usage, accuracy by part, dependence of R and U."""
@@ -331,10 +318,6 @@ class DMIL(Method):
         """Weighted sum of cross-entropies, divergences and reconstructions; weights by stage."""
         w = weights(self.preset, stage.name, self.alpha, self.beta, self.gamma, self.bottleneck)
         return _dmil_loss.total(self, output, batch, w)
-
-
-def _several(batch: Batch) -> Tensor:
-    return torch.stack(list(batch.present.values())).sum(0) >= 2
 
 
 def hide_modalities(batch: Batch, probability: float) -> Batch:
