@@ -135,10 +135,10 @@ def test_without_bottlenecks_it_is_a_gated_mixture() -> None:
     m = {name: method.relevant[name].linear(x) for name, x in z.items()}
     n = [method.irrelevant[name].linear(x) for name, x in z.items()]
     inputs = {
-        "redundancy": method.shared.linear(torch.cat([m["a"], m["b"]], -1)),
+        "redundancy": method.shared["redundancy"].together.linear(torch.cat([m["a"], m["b"]], -1)),
         "unique:a": method.unique["a"].linear(m["a"]),
         "unique:b": method.unique["b"].linear(m["b"]),
-        "synergy": method.fusion(torch.cat([*n, n[0] * n[1]], -1)),
+        "synergy": method.fusion["synergy"].layers(torch.cat([*n, n[0] * n[1]], -1)),
     }
     experts = {part: method.component_heads[part](x) for part, x in inputs.items()}
     weights = method.gate(torch.cat([inputs[p] for p in ("redundancy", "unique:a", "unique:b", "synergy")], -1))
@@ -169,8 +169,8 @@ def test_divergences_equal_those_of_torch(preset: str) -> None:
     expected = {
         "kl:a": divergence(normal(h["relevant"]["a"]), prior) + divergence(normal(h["irrelevant"]["a"]), prior),
         "unique_kl:b": divergence(normal(h["own"]["b"]), prior),
-        "redundancy_kl": divergence(normal(h["shared"]), prior),
-        "alignment:b": divergence(normal(h["shared"]), normal(h["single"]["b"])),
+        "redundancy_kl": divergence(normal(h["shared"]["redundancy"]), prior),
+        "alignment:b": divergence(normal(h["shared"]["redundancy"]), normal(h["single"]["redundancy"]["b"])),
     }
     for name, value in expected.items():
         torch.testing.assert_close(parts[name], value.mean())
@@ -248,8 +248,9 @@ def test_posterior_of_an_absent_modality_is_its_prior() -> None:
     assert not output.gate["unique:a"].any()
     assert not output.gate["synergy"].any()
     torch.testing.assert_close(output.gate["redundancy"] + output.gate["unique:b"], torch.ones(40))
+    latents = output.latents
     # Redundancy is read from what is left, through the posterior given that modality alone.
-    for found, expected in zip(output.latents["shared"], output.latents["single"]["b"], strict=True):
+    for found, expected in zip(latents["shared"]["redundancy"], latents["single"]["redundancy"]["b"], strict=True):
         torch.testing.assert_close(found, expected)
 
 

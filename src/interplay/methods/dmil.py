@@ -146,6 +146,7 @@ class DMIL(Method):
         self.structure = parts_of(names, self.levels, self.pairs)
         self.parts = [part.name for part in self.structure]
         self.synergies = [part.name for part in self.structure if part.kind == "synergy"]
+        self.synergy_shares = dict.fromkeys(self.synergies, 0.5)
         if self.levels != "intra":
             shared = [part for part in self.structure if part.kind == "redundancy"]
             kind: Any = GaussianHead if self.variational else PointHead
