@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from interplay.data.datasets import make_gates
 from interplay.estimation import measure
+from interplay.evaluation import Robustness
 from interplay.report import plot
 
 
@@ -128,3 +129,36 @@ def test_no_global_state_is_touched(measurement, records):
         png(axes)
     assert pyplot.get_fignums() == []
     assert {key: rcParams[key] for key in settings} == settings
+
+
+def curve(start, metric="accuracy"):
+    """A result of two modalities whose curve falls from ``start`` to 0.5."""
+    rates = pd.DataFrame({"rate": [0.0, 0.25, 0.5], metric: [start, (start + 0.5) / 2, 0.5]})
+    rates = rates.assign(low=rates[metric] - 0.1, high=rates[metric] + 0.1, relative=rates[metric] / start)
+    subsets = pd.DataFrame({"subset": ["a + b", "a", "$b"], "size": [2, 1, 1], metric: [start, 0.8, 0.8]})
+    return Robustness(metric, 0.4, subsets, rates, pd.DataFrame(), draws=3, confidence=0.95)
+
+
+def test_missing_curve_draws_the_curve_its_interval_the_subsets_and_chance():
+    axes = curve(0.9).plot()
+    line, chance, points = axes.lines
+    np.testing.assert_allclose(line.get_xydata(), [[0, 0.9], [0.25, 0.7], [0.5, 0.5]])
+    assert list(chance.get_ydata()) == [0.4, 0.4]
+    np.testing.assert_allclose(points.get_xydata(), [[0.5, 0.8], [0.5, 0.8]])
+    band = axes.collections[0].get_paths()[0].vertices
+    assert (band[:, 1].min(), band[:, 1].max()) == (0.4, 1.0)
+    assert texts(axes) == ["a", r"\$b"]
+    heights = [t.xy[1] for t in axes.texts]
+    assert abs(heights[0] - heights[1]) > 0.02  # equal scores, names apart
+    assert png(axes)
+
+
+def test_missing_curve_of_several_models_has_a_line_and_an_entry_each():
+    axes = plot.missing_curve({"one": curve(0.9), "two": curve(0.8)})
+    assert [line.get_ydata()[0] for line in axes.lines] == [0.9, 0.8, 0.4]
+    entries = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert entries == ["one", "two", "best constant answer"]
+    assert len({line.get_marker() for line in axes.lines}) == 3
+    with pytest.raises(ValueError, match="results with one metric, found"):
+        plot.missing_curve({"one": curve(0.9), "two": curve(0.8, "mae")})
+    assert plot.missing_curve(curve(0.8, "mae")).get_ylabel() == "mean absolute error"

@@ -24,13 +24,13 @@ from interplay.nn import MaskedEncoder, Standardize
 from interplay.training import History
 
 if TYPE_CHECKING:
-    from interplay.estimators.classifier import MultimodalClassifier
+    from interplay.estimators._base import MultimodalEstimator
 
 FORMAT_VERSION = 1
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 
 
-def save(model: "MultimodalClassifier", folder: str | Path) -> None:
+def save(model: "MultimodalEstimator", folder: str | Path) -> None:
     """Write a fitted model into ``folder``, creating it; each file is replaced in one step."""
     folder = Path(folder)
     text = json.dumps(_config(model), indent=2)
@@ -59,7 +59,7 @@ def _umask() -> int:
     return mask
 
 
-def _config(model: "MultimodalClassifier") -> dict[str, Any]:
+def _config(model: "MultimodalEstimator") -> dict[str, Any]:
     params = model.get_params(deep=False)
     encoders = {
         name: {"name": choice} if isinstance(choice, str) else {"module": type(choice).__qualname__}
@@ -74,9 +74,7 @@ def _config(model: "MultimodalClassifier") -> dict[str, Any]:
         "method": {"name": type(method).__name__.lower(), "params": method.get_params()},
         "encoders": encoders,
         "shapes": {name: list(shape) for name, shape in model.shapes_.items()},
-        "classes": model.classes_.tolist(),
-        "classes_dtype": model.classes_.dtype.str,
-        "class_names": model.class_names_,
+        **model._target_config(),
         "params": {key: value for key, value in params.items() if key not in ("method", "encoders", "random_state")}
         | {"random_state": int(seed) if isinstance(seed, int | np.integer) else None},
         "history": {"records": model.history_.records, "best_epochs": model.history_.best_epochs},
@@ -84,8 +82,8 @@ def _config(model: "MultimodalClassifier") -> dict[str, Any]:
 
 
 def load(
-    cls: "type[MultimodalClassifier]", folder: str | Path, modules: Mapping[str, nn.Module] | None
-) -> "MultimodalClassifier":
+    cls: "type[MultimodalEstimator]", folder: str | Path, modules: Mapping[str, nn.Module] | None
+) -> "MultimodalEstimator":
     """Rebuild a model from the folder that :func:`save` wrote.
 
     Raises:
@@ -108,15 +106,17 @@ def load(
             f"{str(path)!r} has format {config['format_version']}, this version reads up to {FORMAT_VERSION}; "
             f"install interplay {config['interplay_version']} or newer"
         )
+    if config["estimator"] != cls.__name__:
+        raise ValueError(f"{str(path)!r} holds a {config['estimator']}; use {config['estimator']}.load")
     return _rebuild(cls, config, state, dict(modules or {}))
 
 
 def _rebuild(
-    cls: "type[MultimodalClassifier]",
+    cls: "type[MultimodalEstimator]",
     config: Mapping[str, Any],
     state: dict[str, torch.Tensor],
     modules: Mapping[str, nn.Module],
-) -> "MultimodalClassifier":
+) -> "MultimodalEstimator":
     choices = {name: modules.get(name, choice.get("name")) for name, choice in config["encoders"].items()}
     lacking = [name for name, choice in choices.items() if choice is None]
     if lacking:
@@ -129,14 +129,13 @@ def _rebuild(
     model.shapes_ = {name: tuple(shape) for name, shape in config["shapes"].items()}
     model.modality_names_ = tuple(model.shapes_)
     model.n_features_in_ = int(sum(np.prod(shape) for shape in model.shapes_.values()))
-    model.classes_ = np.array(config["classes"], dtype=np.dtype(config["classes_dtype"]))
-    model.class_names_ = list(config["class_names"])
+    model._restore_target(config)
     model.history_ = History(**config["history"])
     model.method_ = _rebuild_method(model, state)
     return model
 
 
-def _rebuild_method(model: "MultimodalClassifier", state: dict[str, torch.Tensor]) -> Method:
+def _rebuild_method(model: "MultimodalEstimator", state: dict[str, torch.Tensor]) -> Method:
     method = methods.make(model.method)
     encoders: dict[str, nn.Module] = {}
     for name, choice in model._encoder_choices().items():
@@ -145,6 +144,8 @@ def _rebuild_method(model: "MultimodalClassifier", state: dict[str, torch.Tensor
         # A placeholder of the right size; the stored state fills it.
         scale_shape = () if choice == "conv" else shape[-1:]
         encoders[name] = MaskedEncoder(Standardize(torch.zeros(scale_shape), torch.ones(scale_shape)), module, name)
-    method.build(encoders, torch.ones(len(model.classes_)))
+    # The stored state holds the prior.
+    method.criterion = model._criterion
+    method.build(encoders, torch.ones(len(state["log_prior"])))
     method.load_state_dict(state)
     return method.eval()

@@ -10,9 +10,8 @@ from sklearn.base import clone
 from interplay.data import MultimodalDataset
 from interplay.estimators import MultimodalClassifier
 from interplay.evaluation.missing import evaluate
-from interplay.evaluation.parts import part_columns
 from interplay.evaluation.results import Data, Results, Run, Score
-from interplay.evaluation.telling import telling_samples
+from interplay.evaluation.telling import parts_of, telling_samples
 
 Notice = Callable[[str], None]
 
@@ -87,7 +86,7 @@ def add_details(
 ) -> None:
     """Add the training curve and, for the first model that has parts, the telling samples."""
     results.histories[method] = model.history_.records
-    if results.explained is None and part_columns(model.explain(test[:1])):
+    if results.explained is None and parts_of(model.explain(test[:1])):
         results.explained, results.samples = method, telling_samples(model, test, images=images)
 
 

@@ -43,6 +43,11 @@ def telling_samples(
     return [_sample(dataset, explained, row, why, display, images or {}) for row, why in chosen.items()]
 
 
+def parts_of(explained: pd.DataFrame) -> list[str]:
+    """Columns of an explanation that hold contributions."""
+    return part_columns(explained)
+
+
 def _choose(
     explained: pd.DataFrame, right: NDArray[np.bool_], needed: NDArray[np.bool_], mistakes: int
 ) -> dict[int, str]:
@@ -54,7 +59,7 @@ def _choose(
         if free.any():
             chosen[int(np.where(free, value, -np.inf).argmax())] = why
 
-    parts = part_columns(explained)
+    parts = parts_of(explained)
     positive = explained[parts].clip(lower=0).to_numpy(float)
     total = positive.sum(1)
     for i, part in enumerate(parts):
@@ -84,7 +89,7 @@ def _sample(
         target=display.get(truth, str(truth)),
         prediction=display.get(prediction, str(prediction)),
         probability=float(said["probability"]),
-        contributions={part: float(said[part]) for part in part_columns(explained)},
+        contributions={part: float(said[part]) for part in parts_of(explained)},
         missing=str(said["missing"]),
         pictures={
             name: picture(dataset.modalities[name][row].reshape(shape))

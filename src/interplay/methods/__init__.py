@@ -4,6 +4,7 @@ import inspect
 from typing import Any
 
 from interplay.methods._base import Batch, Loss, Method, Output, Stage
+from interplay.methods._criteria import LOSSES
 from interplay.methods.agm import AGM
 from interplay.methods.dmil import DMIL
 from interplay.methods.ensemble import Ensemble
@@ -30,6 +31,7 @@ __all__ = [
     "GatedMixture",
     "GBlending",
     "I2M2",
+    "LOSSES",
     "Joint",
     "Loss",
     "MCR",

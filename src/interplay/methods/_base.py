@@ -9,8 +9,10 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor, nn
 
+from interplay.methods._criteria import LOSSES, mean_loss, row_losses
 from interplay.nn import ByName
 
+ANY_TASK = tuple(LOSSES)
 REDUNDANCY = "redundancy"
 SYNERGY = "synergy"
 
@@ -37,7 +39,7 @@ class Batch:
         modalities: name to ``(B, ...)`` float tensor, before standardisation.
         present: name to bool ``(B,)``, for every modality.
         lengths: name to int ``(B,)``, for sequences that have them.
-        target: class codes ``(B,)`` or None.
+        target: class codes ``(B,)``, in regression standardised numbers ``(B,)``, or None.
         extra: further tensors ``(B, ...)`` by name: what a method attached in :meth:`Method.prepare`, ``group`` codes,
             cached encodings as ``encoding:<modality>``, and in training ``row``, the position in the training part.
     """
@@ -93,7 +95,8 @@ class Output:
     """What a forward pass gives.
 
     Attributes:
-        logits: fused logits ``(B, K)``; their softmax is the prediction.
+        logits: fused logits ``(B, K)``; their softmax is the prediction. In regression ``(B, 1)``, here and below: the
+            predicted number in standard deviations of the training target from its mean.
         unimodal: logits by modality, where the method has them.
         components: logits by part (``redundancy``, ``unique:<modality>``, ``synergy``), where the method has them.
         gate: weight ``(B,)`` by part, for the same parts.
@@ -109,7 +112,7 @@ class Output:
 
 @dataclass
 class Loss:
-    """A scalar to minimise and the named parts it is made of, all in nats."""
+    """A scalar to minimise and the named parts it is made of, in nats (regression: in units of its loss)."""
 
     total: Tensor
     parts: dict[str, Tensor] = field(default_factory=dict)
@@ -128,6 +131,7 @@ class Stage:
         plateau: (factor, patience) of a learning-rate reduction when the validation loss stalls, or None.
         select: what chooses the best epoch on the validation part: ``"accuracy"`` (ties: the lower cross-entropy) or
             ``"loss"`` (cross-entropy, which stops networks on small data many epochs before their accuracy peaks).
+            Regression always goes by its loss.
         patience: epochs without improvement before the stage ends; None takes the estimator's.
     """
 
@@ -157,6 +161,8 @@ class Method(nn.Module, ABC):
     max_modalities: ClassVar[int | None] = None
     learns_from_gaps: ClassVar[bool] = True
 
+    # What a prediction costs, one of LOSSES; set before build where it is not this.
+    criterion: str = "cross_entropy"
     log_prior: Tensor
     encoders: ByName
     widths: dict[str, int]
@@ -205,7 +211,10 @@ class Method(nn.Module, ABC):
         """
         title = type(self).__name__
         if task not in self.tasks:
-            raise ValueError(f"{title} supports {' and '.join(self.tasks)}, not {task}")
+            raise ValueError(
+                f"{title} supports {' and '.join(self.tasks)}, not {task}; "
+                "use method='joint', 'ensemble' or 'dmil', which do both"
+            )
         if len(names) < self.min_modalities:
             raise ValueError(
                 f"{title} needs at least {self.min_modalities} modalities, found {len(names)}: {list(names)}; "
@@ -217,21 +226,33 @@ class Method(nn.Module, ABC):
                 "use method='joint' or 'ensemble', or choose modalities with dataset.select([...])"
             )
 
+    @property
+    def task(self) -> str:
+        """``"classification"`` or ``"regression"``, whichever the criterion belongs to."""
+        return next(task for task, losses in LOSSES.items() if self.criterion in losses)
+
     def build(self, encoders: Mapping[str, nn.Module], prior: Tensor) -> None:
         """Create the network.
 
         Args:
             encoders: one :class:`~interplay.nn.MaskedEncoder` a modality, ``(B, ...) -> (B, out_features)``.
-            prior: class probabilities ``(K,)`` of the training part.
+            prior: class probabilities ``(K,)`` of the training part; in regression its mean ``(1,)``, which is 0 in
+                standardised units.
         """
         self.encoders = ByName(encoders)
-        self.register_buffer("log_prior", prior.clamp_min(1e-12).log().float())
+        answer = prior if self.task == "regression" else prior.clamp_min(1e-12).log()
+        self.register_buffer("log_prior", answer.float())
         self.widths = {name: int(encoder.out_features) for name, encoder in encoders.items()}  # type: ignore[arg-type]
         self.build_parts(self.widths, len(prior))
 
     @abstractmethod
     def build_parts(self, widths: Mapping[str, int], n_classes: int) -> None:
-        """Create everything behind the encoders; ``widths`` is their output width by modality."""
+        """Create everything behind the encoders.
+
+        Args:
+            widths: their output width by modality.
+            n_classes: width of the logits; 1 in regression.
+        """
 
     @abstractmethod
     def forward(self, batch: Batch) -> Output:
@@ -298,8 +319,29 @@ class Method(nn.Module, ABC):
         return batch.attach(**{f"encoding:{name}": torch.cat([c[name] for c in chunks]) for name in self.encoders})
 
     def with_prior(self, logits: Tensor, available: Tensor) -> Tensor:
-        """Logits where ``available`` ``(B,)`` is true, the log class prior elsewhere."""
+        """Logits where ``available`` ``(B,)`` is true, the log class prior (regression: the mean) elsewhere."""
         return torch.where(available[:, None], logits, self.log_prior)
+
+    def target_loss(self, logits: Tensor, target: Tensor | None, where: Tensor | None = None) -> Tensor:
+        """What predictions cost: cross-entropy in nats, or the loss of the regression.
+
+        Args:
+            logits: ``(B, K)``, in regression ``(B, 1)``.
+            target: class codes or standardised numbers ``(B,)``.
+            where: bool ``(B,)``, the rows to take the mean over (all if None); 0 where no row is left.
+        """
+        return mean_loss(self.criterion, logits, target, where)
+
+    def target_losses(self, logits: Tensor, target: Tensor | None) -> Tensor:
+        """The same ``(B,)`` for each row."""
+        return row_losses(self.criterion, logits, target)
+
+    def quality(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Share of right predictions; in regression the share of the target's variance that is explained, R2."""
+        if self.task == "classification":
+            return (logits.argmax(-1) == target).float().mean()
+        residual, spread = (target - logits[:, 0]).square().sum(), (target - target.mean()).square().sum()
+        return 1 - residual / spread.clamp_min(1e-12)
 
 
 def any_present(batch: Batch) -> Tensor:
@@ -313,9 +355,8 @@ def all_present(batch: Batch) -> Tensor:
 
 
 def cross_entropy(logits: Tensor, target: Tensor | None, where: Tensor | None = None) -> Tensor:
-    """Mean cross-entropy in nats over the rows of a boolean mask (all rows if None); 0 where no row is left."""
-    assert target is not None, "a loss needs targets"
-    if where is None:
-        return nn.functional.cross_entropy(logits, target)
-    losses = nn.functional.cross_entropy(logits, target, reduction="none")
-    return (losses * where).sum() / where.sum().clamp(min=1)
+    """Mean cross-entropy in nats over the rows of a boolean mask (all rows if None); 0 where no row is left.
+
+    For what is about classes in any task; methods score their predictions by :meth:`Method.target_loss`.
+    """
+    return mean_loss("cross_entropy", logits, target, where)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from interplay.methods._base import Batch, Output, Stage
+from interplay.methods._base import ANY_TASK, Batch, Output, Stage
 from interplay.methods._fusion import LinearFusion, mean_of_others, unimodal_losses
 
 
@@ -20,6 +20,7 @@ class AGM(LinearFusion):
     the gradients of encoder :math:`m` are multiplied by :math:`k_m`. One of two public implementations has the sign of
     the exponent in :math:`r` reversed, which speeds up the leader; this is the one that slows it. Single-modality
     logits are the linear summands (Shapley-style differences, as in the paper, are the same for a linear head).
+    Regression: :math:`c_m` is its loss.
 
     Args:
         alpha: strength of the modulation.
@@ -27,6 +28,8 @@ class AGM(LinearFusion):
     Reference:
         Li et al., Boosting Multi-modal Model Performance with Adaptive Gradient Modulation, ICCV 2023.
     """
+
+    tasks = ANY_TASK
 
     def __init__(self, alpha: float = 1.0) -> None:
         super().__init__()
@@ -40,7 +43,7 @@ class AGM(LinearFusion):
 
     def after_backward(self, output: Output, batch: Batch, stage: Stage) -> None:
         """Scale the encoders' gradients, then update the running means."""
-        losses = torch.stack(list(unimodal_losses(output, batch).values())).detach()
+        losses = torch.stack(list(unimodal_losses(self, output, batch).values())).detach()
         pace = torch.zeros_like(losses) + self.pace
         ratio, usual = (torch.exp(mean_of_others(c) - c) for c in (losses, pace))
         factors = torch.exp(self.alpha * (usual - ratio).clamp(max=10))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from interplay.methods._base import Batch, Loss, Output, Stage, cross_entropy
+from interplay.methods._base import Batch, Loss, Output, Stage
 from interplay.methods._fusion import MultiHead, linear_heads, unimodal_losses
 from interplay.nn import ByName
 
@@ -22,7 +22,8 @@ class GBlending(MultiHead):
     training loss, from the class prior (which predicts with the class frequencies) to the end of the first run. That
     run trains the joint network and separate copies of the encoders for each modality, side by side; the second starts
     afresh. Offline form of the paper: weights are set once. Losses are means, so parts of different size compare;
-    :math:`O` has a floor of 0.01 nats, :math:`G` one of 0.001. Cost: twice the training, twice the encoders.
+    :math:`O` has a floor of 0.01 nats, :math:`G` one of 0.001. Regression: the same with its loss, from the training
+    mean. Cost: twice the training, twice the encoders.
 
     Args:
         probe: share of the epochs that goes to the first run.
@@ -93,7 +94,7 @@ class GBlending(MultiHead):
         rows: Tensor | float = 0.0
         for chunk in data.chunks(1024):
             output = self(chunk)
-            parts = {"fused": cross_entropy(output.logits, chunk.target)} | unimodal_losses(output, chunk)
+            parts = {"fused": self.target_loss(output.logits, chunk.target)} | unimodal_losses(self, output, chunk)
             counts = torch.tensor([len(chunk), *(int(chunk.present[m].sum()) for m in output.unimodal)])
             total = total + torch.stack(list(parts.values())).cpu() * counts
             rows = rows + counts
@@ -101,7 +102,7 @@ class GBlending(MultiHead):
 
     def _prior_losses(self, data: Batch) -> Tensor:
         assert data.target is not None
-        own = -self.log_prior[data.target]
+        own = self.target_losses(self.log_prior.expand(len(data), -1), data.target)
         masks = [torch.ones_like(own), *(data.present[name].float() for name in self.encoders)]
         return torch.stack([(own * mask).sum() / mask.sum().clamp(min=1) for mask in masks])
 

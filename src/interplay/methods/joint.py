@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from interplay.methods._base import Batch, Loss, Method, Output, Stage, any_present, cross_entropy
+from interplay.methods._base import ANY_TASK, Batch, Loss, Method, Output, Stage, any_present
 from interplay.nn.fusion import HEADS
 
 
@@ -28,6 +28,7 @@ class Joint(Method):
         dropout: dropout inside the head.
     """
 
+    tasks = ANY_TASK
     min_modalities = 1
 
     def __init__(self, fusion: str = "concat", hidden: int = 64, dropout: float = 0.0) -> None:
@@ -58,6 +59,6 @@ class Joint(Method):
         return Output(logits, latents={"z": z})
 
     def loss(self, output: Output, batch: Batch, stage: Stage) -> Loss:
-        """Cross-entropy of the fused logits."""
-        total = cross_entropy(output.logits, batch.target)
+        """Cross-entropy (regression: its loss) of the fused logits."""
+        total = self.target_loss(output.logits, batch.target)
         return Loss(total, {"fused": total})

@@ -37,6 +37,8 @@ class MCR(MultiHead):
         Kontras et al., Balancing Multimodal Training Through Game-Theoretic Regularization, NeurIPS 2025.
     """
 
+    tasks = ("classification",)
+
     def __init__(
         self,
         strategy: str = "greedy",

@@ -20,6 +20,8 @@ BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#E69F00", "#009E73", "#CC79A7"
 SKY, VERMILLION, GREY = "#56B4E9", "#D55E00", "#888888"
 UNIQUE = (ORANGE, GREEN, SKY, VERMILLION)
 SERIES = (SKY, ORANGE, GREEN, BLUE, VERMILLION, PURPLE, GREY)
+CURVES = (BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY, GREY)
+MARKERS = ("o", "s", "^", "v", "P", "X", "d")
 HATCHES = ("", "///", "\\\\\\", "...", "xx", "++", "oo")
 
 
@@ -103,6 +105,65 @@ def missing_bars(scores: pd.DataFrame, *, ax: "Axes | None" = None) -> "Axes":
     entries = [handles[i] for i in order]
     axes.legend(handles=entries, frameon=False, fontsize="small", ncols=6, loc="lower center", bbox_to_anchor=(0.5, 1))
     return axes
+
+
+def missing_curve(results: Any, *, ax: "Axes | None" = None) -> "Axes":
+    """Score over the missing rate, with the chosen modalities of one model as points.
+
+    Args:
+        results: a `Robustness` of one model, or name -> `Robustness` of several measured alike.
+        ax: where to draw; a new figure if None.
+
+    Returns:
+        The axes: a line and its interval for each model over rates, a dashed line at the best constant answer. For one
+        model also a diamond for every subset of modalities, at the share of modalities that it lacks (named up to 7).
+
+    Raises:
+        ValueError: the results have different metrics.
+    """
+    found = dict(results) if isinstance(results, Mapping) else {"any modalities missing": results}
+    metrics = {result.metric for result in found.values()}
+    if len(metrics) != 1:
+        raise ValueError(f"missing_curve: expected results with one metric, found {sorted(metrics)}")
+    (metric,) = metrics
+    axes = _axes(ax, (6.6, 4.2))
+    for i, (name, result) in enumerate(found.items()):
+        rates, colour = result.rates, CURVES[i % len(CURVES)]
+        marker, dashes = MARKERS[i % len(MARKERS)], ("-", "--", "-.", ":")[i // len(CURVES) % 4]
+        axes.fill_between(rates["rate"], rates["low"], rates["high"], color=colour, alpha=0.15, linewidth=0)
+        axes.plot(rates["rate"], rates[metric], dashes, marker=marker, color=colour, markersize=4, label=_plain(name))
+    chance = float(np.mean([result.chance for result in found.values()]))
+    axes.axhline(chance, linestyle="--", color="black", linewidth=1, label="best constant answer", zorder=0)
+    if not isinstance(results, Mapping):
+        _subset_points(results, axes)
+    axes.set_xlabel("share of the modalities that is missing")
+    axes.set_ylabel({"mae": "mean absolute error"}.get(metric, metric))
+    axes.legend(frameon=False, fontsize="small", ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1))
+    return axes
+
+
+def _subset_points(result: Any, axes: "Axes") -> None:
+    """A diamond for every proper subset, with its name where there are few."""
+    table = result.subsets.iloc[1:]
+    at = 1 - table["size"] / result.subsets["size"].iloc[0]
+    axes.plot(at, table[result.metric], "D", color=VERMILLION, markersize=5, label="only these modalities present")
+    if len(table) > 7:
+        return
+    axes.set_xlim(right=1.2 * at.max())  # room for names
+    low, high = axes.get_ylim()
+    for x, group in table.groupby(at):
+        heights = _apart(group[result.metric].to_numpy(float), 0.045 * (high - low))
+        for name, y in zip(group["subset"], heights, strict=True):
+            axes.annotate(_plain(name), (x, y), (7, 0), textcoords="offset points", va="center", fontsize=8)
+
+
+def _apart(values: Any, least: float) -> Any:
+    """The values moved up where needed so that no two are nearer than ``least``."""
+    order = np.argsort(values)
+    steps = least * np.arange(len(values))
+    moved = np.empty(len(values))
+    moved[order] = np.maximum.accumulate(values[order] - steps) + steps
+    return moved
 
 
 def contributions(explanations: pd.DataFrame, *, ax: "Axes | None" = None, max_rows: int = 12) -> "Axes":

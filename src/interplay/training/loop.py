@@ -15,7 +15,7 @@ from torch import Tensor
 
 from interplay.methods import Batch, Method, Output, Stage
 from interplay.training.checkpoints import EachEpoch, Folder, SafetensorsIO, random_state, restore_random_state
-from interplay.training.progress import StageProgress
+from interplay.training.progress import QUALITIES, StageProgress
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Settings:
 
 @dataclass
 class History:
-    """One record an epoch: stage, epoch, training loss, validation loss and accuracy, and named parts if asked."""
+    """One record an epoch: stage, epoch, training loss, validation loss and accuracy (or R2), named parts if asked."""
 
     records: list[dict[str, Any]] = field(default_factory=list)
     best_epochs: dict[str, int] = field(default_factory=dict)
@@ -166,21 +166,22 @@ class StageModule(pl.LightningModule):
         output = evaluate(self.method, self.validation, self.settings.batch_size)
         target = self.validation.target
         assert target is not None
-        loss = float(torch.nn.functional.cross_entropy(output.logits, target))
-        accuracy = float((output.logits.argmax(-1) == target).float().mean())
+        loss = float(self.method.target_loss(output.logits, target))
+        quality = float(self.method.quality(output.logits, target))
+        by_loss = self.stage.select == "loss" or self.method.task == "regression"
         record = {
             "stage": self.stage.name,
             "epoch": self.current_epoch,
             "loss": float(torch.stack(self._losses).mean()),
             "validation_loss": loss,
-            "validation_accuracy": accuracy,
+            QUALITIES[self.method.task]: quality,
         }
         record |= {name: float(torch.stack(values).mean()) for name, values in self._parts.items()}
         record |= diagnostics
         self.records.append(record)
         if self.stage.plateau is not None:
             self._plateau.step(loss)
-        score = (loss, -accuracy) if self.stage.select == "loss" else (-accuracy, loss)
+        score = (loss, -quality) if by_loss else (-quality, loss)
         if math.isfinite(loss) and score < self.best_score:
             self.best_score, self.best_epoch = score, self.current_epoch
             self.best_state = copy.deepcopy(self.method.state_dict())
@@ -249,8 +250,13 @@ def train(method: Method, training: Batch, validation: Batch, settings: Settings
 def _describe(method: Method, training: Batch, validation: Batch, settings: Settings, seed: int) -> str:
     """Text that differs between runs that must not continue each other."""
     plain = replace(settings, progress=False, checkpoints=None)
-    sums = [float(x.double().sum()) for batch in (training, validation) for x in batch.modalities.values()]
-    return f"{method!r} {plain} seed={seed} rows={len(training)},{len(validation)} sums={sums}"
+    sums = [float(x.double().sum()) for batch in (training, validation) for x in _tensors(batch)]
+    rows = f"{len(training)},{len(validation)}"
+    return f"{method!r} {method.criterion} {plain} seed={seed} rows={rows} sums={sums}"
+
+
+def _tensors(batch: Batch) -> list[Tensor]:
+    return [*batch.modalities.values(), *([] if batch.target is None else [batch.target])]
 
 
 def _prepared(method: Method, training: Batch, settings: Settings, seed: int, folder: Folder | None) -> Batch:
