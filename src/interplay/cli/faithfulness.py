@@ -1,7 +1,8 @@
 """``interplay faithfulness``."""
 
+from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -10,17 +11,14 @@ from interplay.cli.common import (
     Seed,
     claim_file,
     claim_table,
-    method_names,
     pairs,
     print_json,
-    values,
     write_figure,
     write_table,
 )
+from interplay.cli.train import method_names, values
 
-if TYPE_CHECKING:
-    from interplay.evaluation import Faithfulness
-
+# Those of ip.measure, without importing it (a test compares).
 ESTIMATORS = ("discrete", "classifiers", "batch", "dual")
 
 
@@ -64,9 +62,13 @@ def faithfulness(
         if path is not None:
             claim(path)
     options = values(pairs(param, "--param"))
+    measured = method in ESTIMATORS
+    if measured:
+        _check_options(method, options)
+    training = {"max_epochs": epochs, "batch_size": 128, "learning_rate": 3e-3, "patience": 6}
     found = test(
-        method if method in ESTIMATORS else _configured(method, options),
-        composition={name: _share(name, share) for name, share in pairs(kind, "--kind").items()} or None,
+        method if measured else _configured(method, options),
+        composition={name: _share(name, text) for name, text in pairs(kind, "--kind").items()} or None,
         n_classes=classes,
         n_samples=samples,
         n_features=features,
@@ -75,13 +77,45 @@ def faithfulness(
         type_visible=not hidden,
         nonlinear=nonlinear,
         random_state=seed,
-        **(options if method in ESTIMATORS else _training(epochs)),
+        **(options if measured else training),
     )
-    if table is not None:
-        write_table(found.table(), table)
-    if figure is not None:
-        write_figure(found.plot(), figure)
     if json:
         print_json({**found.to_dict(), "settings": {**found.settings, "method": method}})
     else:
-        _tell(found)
+        typer.echo(found.table().to_string(float_format=lambda value: f"{value:.3f}", na_rep=""))
+        typer.echo(str(found))
+    if table is not None:
+        write_table(found.table().rename_axis("kind"), table)
+    if figure is not None:
+        write_figure(found.plot(), figure)
+
+
+def _configured(method: str, options: dict[str, Any]) -> Any:
+    from interplay.methods import make, names
+
+    if method not in names():
+        raise ValueError(f"unknown method {method!r}; choose one of {', '.join((*names(), *ESTIMATORS))}")
+    return make(method).set_params(**options)
+
+
+def _check_options(estimator: str, options: dict[str, Any]) -> None:
+    from interplay.estimation import measure
+
+    known = [p.name for p in signature(measure).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    if unknown := sorted(set(options) - set(known)):
+        raise ValueError(f"estimator {estimator!r} has no option {unknown[0]!r}; --param takes {', '.join(known)}")
+
+
+def _share(name: str, text: str) -> float | list[float]:
+    try:
+        shares = [float(share) for share in text.split(",")]
+    except ValueError:
+        raise typer.BadParameter(
+            f"--kind {name}: expected a share such as 0.5, or one a class with commas, found {text!r}"
+        ) from None
+    return shares[0] if len(shares) == 1 else shares
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(faithfulness)

@@ -89,7 +89,7 @@ def train(
     if report is not None:
         claim_folder(report, "results.json", force)
     model = MultimodalClassifier(
-        make(method, **_values(pairs(param, "--param"))),
+        make(method, **values(pairs(param, "--param"))),
         encoders=pairs(encoder, "--encoder") or None,
         max_epochs=epochs,
         batch_size=batch_size,
@@ -168,7 +168,7 @@ def _report(
     note(f"report in {write_report(results, folder)}")
 
 
-def _values(texts: dict[str, str]) -> dict[str, Any]:
+def values(texts: dict[str, str]) -> dict[str, Any]:
     """Numbers, booleans and null as such, everything else as text."""
     import json
 

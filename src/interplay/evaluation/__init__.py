@@ -16,6 +16,7 @@ from interplay.evaluation.metrics import (
     score_model,
 )
 from interplay.evaluation.missing import evaluate, patterns
+from interplay.evaluation.parts import class_table
 from interplay.evaluation.regression import (
     r2_interval,
     regression_scores,
@@ -42,6 +43,7 @@ __all__ = [
     "accuracy_interval",
     "answers",
     "calibration_error",
+    "class_table",
     "compare",
     "evaluate",
     "faithfulness",

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix
 
 from interplay.data.datasets import Interactions
-from interplay.evaluation.parts import family, part_columns
+from interplay.evaluation.parts import family, part_columns, positive_shares
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -162,7 +162,7 @@ def score_explanation(
     gates = _confusion(explanation, [f"gate:{part}" for part in parts], parts, kind, occurring)
     predicts = "prediction" in explanation
     truth = np.array([[home(name, parts) == part for part in parts] for name in kind]) if parts else None
-    shares = _shares(explanation[parts].to_numpy(float))
+    shares = positive_shares(explanation[parts].to_numpy(float))
     known = made.expected if expected is None else expected
     return Faithfulness(
         accuracy=float((explanation["prediction"] == target).mean()) if predicts else None,
@@ -225,13 +225,6 @@ def _leak(
         if others:
             found[part] = float(max(distances))
     return found
-
-
-def _shares(contributions: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Shares of the positive contributions; zeros where none is positive."""
-    positive = np.clip(contributions, 0, None)
-    total = positive.sum(1, keepdims=True)
-    return np.divide(positive, total, out=np.zeros_like(positive), where=total > 0)
 
 
 def _calibration_error(shares: NDArray[np.float64], truth: NDArray[np.bool_], n_bins: int = 10) -> float:
