@@ -46,6 +46,38 @@ def test_bound_from_three_files(files):
     assert found["synergy"][0] > 0.3
 
 
+def test_bound_with_subjects(files):
+    for at, name in enumerate(("a", "b", "pairs")):
+        held = dict(np.load(files / f"{name}.npz"))
+        np.savez(files / f"{name}.npz", **held, actor=np.arange(1500) // 50 + 100 * at)
+    words = [
+        "bound",
+        "-l",
+        f"a={files / 'a.npz'}",
+        "-l",
+        f"b={files / 'b.npz'}",
+        "-p",
+        files / "pairs.npz",
+        "-t",
+        "label",
+    ]
+    found = json.loads(invoke(*words, "--groups", "actor", "--json").stdout)
+    assert found["n_subjects"] == {"a": 30, "b": 30, "pairs": 30}
+    assert json.loads(invoke(*words, "--json").stdout)["n_subjects"] == {}
+    wrong = invoke(*words, "--groups", "nobody")
+    assert wrong.exit_code == 1
+    assert "nobody" in wrong.stderr
+
+
+def test_labels_of_pairs_are_not_read(files):
+    words = ["bound", "-l", f"a={files / 'a.npz'}", "-l", f"b={files / 'b.npz'}", "-p", files / "pairs.npz", "--json"]
+    pairs = dict(np.load(files / "pairs.npz"))
+    before = invoke(*words, "-t", "label").stdout
+    np.savez(files / "pairs.npz", **pairs, target=np.full(1500, np.nan), label=np.zeros(1500))
+    assert invoke(*words, "-t", "label").stdout == before
+    assert json.loads(before)["n_samples"]["pairs"] == 1500
+
+
 def test_bound_says_what_is_wrong(files):
     one = ["bound", "-l", f"a={files / 'a.npz'}", "-p", files / "pairs.npz", "-t", "label"]
     result = invoke(*one)

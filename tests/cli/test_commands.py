@@ -105,10 +105,12 @@ def test_train_passes_options_on(folder):
     good(
         "train", folder / "data.parquet", "--method", "unimodal", "--param", "modality=left", "--encoder", "left=mlp",
         "--batch-size", 32, "--learning-rate", 0.01, "--patience", 3, "--epochs", 4, "--output", folder / "u",
+        "--missing-rate", 0.25,
     )  # fmt: skip
     model = MultimodalClassifier.load(folder / "u")
     assert model.method.modality == "left"
     assert (model.batch_size, model.learning_rate, model.patience, model.max_epochs) == (32, 0.01, 3, 4)
+    assert model.missing == 0.25
 
 
 def test_predictions_are_the_librarys(folder):

@@ -36,13 +36,14 @@ def blobs() -> MultimodalDataset:
     return MultimodalDataset({"a": rng.normal(size=(90, 3)) + y[:, None], "b": rng.normal(size=(90, 2))}, y)
 
 
-def model(folder: Path | None, preset: str, seed: int = 0) -> MultimodalClassifier:
+def model(folder: Path | None, preset: str, seed: int = 0, missing: float | None = None) -> MultimodalClassifier:
     return MultimodalClassifier(
         DMIL(preset, width=4, n_folds=2, modality_dropout=0.2),
         max_epochs=7,
         batch_size=30,
         width=8,
         random_state=seed,
+        missing=missing,
         checkpoints=None if folder is None else str(folder),
     )
 
@@ -51,12 +52,12 @@ class Crash(RuntimeError):
     pass
 
 
-@pytest.mark.parametrize("preset", ["supervised", "published"])
+@pytest.mark.parametrize(("preset", "missing"), [("supervised", None), ("published", 0.1)])
 def test_resumes_exactly_at_any_epoch_of_any_stage(
-    preset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    preset: str, missing: float | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = blobs()
-    straight = model(None, preset).fit(data)
+    straight = model(None, preset, missing=missing).fit(data)
     n_epochs = len(straight.history_.records)
     assert len({record["stage"] for record in straight.history_.records}) == 3
     # Crash in every epoch once: each life gets one epoch further than the one before.
@@ -76,7 +77,7 @@ def test_resumes_exactly_at_any_epoch_of_any_stage(
         monkeypatch.setattr(DMIL, "after_backward", fail_in_second_epoch)
         monkeypatch.setattr(DMIL, "trainer_epoch", 0, raising=False)
         monkeypatch.setattr(DMIL, "diagnostics", counting(DMIL))
-        resumed = model(tmp_path, preset)
+        resumed = model(tmp_path, preset, missing=missing)
         try:
             resumed.fit(data)
             survived.append(life)

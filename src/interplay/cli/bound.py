@@ -17,6 +17,10 @@ def bound(
         Path, typer.Option("--pairs", "-p", help="File with unlabelled pairs of both.", show_default=False)
     ],
     target: Target = None,
+    groups: Annotated[
+        str | None,
+        typer.Option("--groups", help="Array or column of subjects, in all files.", show_default=False),
+    ] = None,
     bins: Annotated[
         int | None, typer.Option("--bins", help="Symbols a modality is cut into. [default: from the data]")
     ] = None,
@@ -28,24 +32,20 @@ def bound(
 
     **Example**: `interplay bound -l audio=audio.npz -l face=face.npz --pairs pairs.npz --target label`
 
-    The labelled files may hold other samples; labels of pairs are not needed, and not read.
+    The labelled files may hold other samples; labels of pairs are not needed, and not read. With --groups a subject's
+    samples stay together; the same name is the same subject in all files.
     """
-    import numpy as np
-
     from interplay.data import load
     from interplay.estimation import bound as estimate
 
     files = pairs(labelled, "--labelled")
     samples = {}
     for name, path in files.items():
-        one = load(path, target=target, modalities=[name])
-        if one.target is None:
+        samples[name] = load(path, target=target, modalities=[name], groups=groups)
+        if samples[name].target is None:
             raise ValueError(f"{path!r} has no labels; name their array or column with --target")
-        samples[name] = (one.modalities[name][one.present[name]], one.target[one.present[name]])
-    both = load(paired, modalities=list(files), ignore=[] if target is None else [target])
-    rows = np.all([both.present[name] for name in both.names], axis=0)
-    values = {name: both.modalities[name][rows] for name in both.names}
-    found = estimate(samples, values, n_bins=bins, confidence=confidence, random_state=seed)
+    both = load(paired, modalities=list(files), groups=groups, ignore=["target", target or "target"])
+    found = estimate(samples, both, n_bins=bins, confidence=confidence, random_state=seed)
     if json:
         print_json(found.to_dict())
     else:

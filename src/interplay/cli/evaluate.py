@@ -36,13 +36,16 @@ def evaluate(
 
     Columns: rows, accuracy, macro-F1, negative log-likelihood (nats), expected calibration error (15 bins), and the
     95 % interval of the accuracy. Chance answers with the class frequencies of these rows.
+
+    Of a regressor: rows, R2, mean absolute error, root mean squared error, Pearson correlation, and the interval of
+    R2. Chance answers with the mean.
     """
-    from interplay.estimators import MultimodalClassifier
+    from interplay.estimators import MultimodalEstimator
     from interplay.evaluation.missing import evaluate as test_model
 
     if report is not None:
         claim_folder(report, "results.json", force)
-    fitted = MultimodalClassifier.load(model)
+    fitted = MultimodalEstimator.load(model)
     dataset = load_for_model(data, fitted.modality_names_, target or "target")
     if test is not None:
         dataset = dataset[load_marks(data, test)]

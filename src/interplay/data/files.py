@@ -71,7 +71,7 @@ def load(
         ids: name of the ids; default ``ids`` where there are any.
         groups: name of the subjects; default ``groups`` where there are any.
         class_names: name of the class names (``.npz``); default ``class_names`` with the default target.
-        ignore: names that are no modalities, such as a column that marks the test part.
+        ignore: names that are not read, such as a column that marks the test part.
 
     Raises:
         FileNotFoundError: no such file.
@@ -85,7 +85,7 @@ def load(
         if name is not None:
             _require(path, role, name, readers)
         # Class names in the file belong to its own target, unless they are asked for.
-        elif role in readers and (role != "class_names" or target in (None, "target")):
+        elif role in readers and role not in ignore and (role != "class_names" or target in (None, "target")):
             given[role] = role
     beside = {role: readers[name]() for role, name in given.items() if name is not None}
     return _assemble(path, readers, modalities, beside, {*given.values(), *ignore})

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedKFold
 
+from interplay.estimation._bound_folds import Fold, cut
 from interplay.estimation._bound_input import Sources
 from interplay.estimation.counts import count_table
 from interplay.estimation.discretise import DISCRETISERS
@@ -22,18 +22,30 @@ MAX_CELLS = 8_000  # of (K, K, k): the bootstrap solves hundreds of problems of 
 class Coded:
     """Symbols of the rows counted in one split: codes of modality 1 and 2 with labels, codes of the pairs.
 
-    rows1, rows2: which labelled samples are counted. shape: (K1, K2, k).
+    rows1, rows2, rows12: which labelled samples and pairs are counted; units1, units2, units12: their subjects or
+    rows, by one numbering. grouped: which of the three have subjects. shape: (K1, K2, k).
     """
 
     codes1: Codes
     codes2: Codes
     rows1: Codes
     rows2: Codes
+    rows12: Codes
     y1: Codes
     y2: Codes
     pair1: Codes
     pair2: Codes
+    units1: Codes
+    units2: Codes
+    units12: Codes
+    grouped: tuple[bool, bool, bool]
     shape: tuple[int, int, int]
+
+    @property
+    def cells(self) -> tuple[Codes, Codes, Codes]:
+        """Flat index of every row's cell in the tables (K1, k), (K2, k), (K1, K2)."""
+        _, k2, k = self.shape
+        return self.codes1 * k + self.y1, self.codes2 * k + self.y2, self.pair1 * k2 + self.pair2
 
     def counts(self, keep: tuple[Any, Any, Any] = (slice(None),) * 3) -> tuple[Array, Array, Array]:
         """Counts of the three tables over the chosen rows."""
@@ -58,43 +70,44 @@ def choose_pair_bins(sources: Sources) -> int:
 
 
 def code_sources(sources: Sources, n_bins: int, discretiser: str, n_splits: int, seed: int) -> list[Coded]:
-    """The samples as symbols, once a split; a partition never counts the labelled rows that it was fitted on."""
-    folds = [
-        list(StratifiedKFold(n_splits, shuffle=True, random_state=seed + m).split(sources.y[m], sources.y[m]))
-        for m in (0, 1)
-    ]
+    """The samples as symbols, once a split; a partition never counts the subjects that it was fitted on."""
     if all(sources.are_codes):
-        everything = np.arange(len(sources.y[0])), np.arange(len(sources.y[1]))
-        return [_coded(sources, (everything[0], everything[1]), (None, None), n_bins, discretiser, seed)]
-    parts = []
-    for split in range(n_splits):
-        counted = (folds[0][split][1], folds[1][split][1])
-        fitted = (folds[0][split][0], folds[1][split][0])
-        parts.append(_coded(sources, counted, fitted, n_bins, discretiser, seed + split))
-    return parts
+        every = [np.arange(len(rows)) for rows in (*sources.y, sources.pairs[0])]
+        nothing = np.zeros(0, dtype=np.int64)
+        everything = Fold((nothing, nothing), (every[0], every[1]), every[2])
+        return [_coded(sources, everything, n_bins, discretiser, seed)]
+    folds = cut(sources, n_splits, seed)
+    return [_coded(sources, fold, n_bins, discretiser, seed + split) for split, fold in enumerate(folds)]
 
 
-def _coded(
-    sources: Sources,
-    counted: tuple[Codes, Codes],
-    fitted: tuple[Codes | None, Codes | None],
-    n_bins: int,
-    discretiser: str,
-    seed: int,
-) -> Coded:
+def _coded(sources: Sources, fold: Fold, n_bins: int, discretiser: str, seed: int) -> Coded:
     codes, pair_codes, sizes = [], [], []
     for m in (0, 1):
-        fit_rows = fitted[m]
-        if sources.are_codes[m] or fit_rows is None:
-            alphabet = np.unique(np.concatenate([sources.x[m][:, 0], sources.pairs[m][:, 0]]))
-            codes.append(np.searchsorted(alphabet, sources.x[m][counted[m], 0]))
-            pair_codes.append(np.searchsorted(alphabet, sources.pairs[m][:, 0]))
+        x, y, fit, counted = sources.x[m], sources.y[m], fold.fit[m], fold.counted[m]
+        if sources.are_codes[m]:
+            alphabet = np.unique(np.concatenate([x[:, 0], sources.pairs[m][:, 0]]))
+            codes.append(np.searchsorted(alphabet, x[counted, 0]))
+            pair_codes.append(np.searchsorted(alphabet, sources.pairs[m][fold.pairs, 0]))
             sizes.append(len(alphabet))
             continue
-        partition = DISCRETISERS[discretiser](sources.x[m][fit_rows], sources.y[m][fit_rows], n_bins, seed)
-        codes.append(partition(sources.x[m][counted[m]]))
-        pair_codes.append(partition(sources.pairs[m]))
+        partition = DISCRETISERS[discretiser](x[fit], y[fit], n_bins, seed)
+        codes.append(partition(x[counted]))
+        pair_codes.append(partition(sources.pairs[m][fold.pairs]))
         sizes.append(int(max(codes[-1].max(), pair_codes[-1].max())) + 1)
-    y1, y2 = sources.y[0][counted[0]], sources.y[1][counted[1]]
-    shape = (sizes[0], sizes[1], len(sources.classes))
-    return Coded(codes[0], codes[1], counted[0], counted[1], y1, y2, pair_codes[0], pair_codes[1], shape)
+    first, second = fold.counted
+    return Coded(
+        codes1=codes[0],
+        codes2=codes[1],
+        rows1=first,
+        rows2=second,
+        rows12=fold.pairs,
+        y1=sources.y[0][first],
+        y2=sources.y[1][second],
+        pair1=pair_codes[0],
+        pair2=pair_codes[1],
+        units1=sources.units[0][first],
+        units2=sources.units[1][second],
+        units12=sources.units[2][fold.pairs],
+        grouped=sources.grouped,
+        shape=(sizes[0], sizes[1], len(sources.classes)),
+    )

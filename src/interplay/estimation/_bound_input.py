@@ -2,19 +2,27 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from interplay.estimation.discretise import is_codes
+from interplay.data import MultimodalDataset
+from interplay.estimation.discretise import is_codes, rows_of
 
 Rows = NDArray[np.float64]
 Codes = NDArray[np.int64]
+Labelled = MultimodalDataset | tuple[ArrayLike, ArrayLike] | tuple[ArrayLike, ArrayLike, ArrayLike]
+Pairs = MultimodalDataset | Mapping[str, ArrayLike]
 
 
 @dataclass(frozen=True)
 class Sources:
-    """By modality: rows x (n, features) with codes y (n,), rows of the pairs (m, features); classes as given."""
+    """By modality: rows x (n, features) with codes y (n,), rows of the pairs (m, features); classes as given.
+
+    units: for the rows of modality 1, of modality 2 and of the pairs, what was drawn independently of all else: the
+    subject, by one numbering in all three, or the row. grouped: which of the three have subjects.
+    """
 
     names: tuple[str, str]
     x: tuple[Rows, Rows]
@@ -22,26 +30,31 @@ class Sources:
     pairs: tuple[Rows, Rows]
     classes: NDArray[np.generic]
     are_codes: tuple[bool, bool]
+    units: tuple[Codes, Codes, Codes]
+    grouped: tuple[bool, bool, bool]
+
+
+class _Sample(NamedTuple):
+    values: NDArray[Any]
+    labels: ArrayLike
+    groups: ArrayLike | None
 
 
 def read_sources(
-    labelled: Mapping[str, tuple[ArrayLike, ArrayLike]], pairs: Mapping[str, ArrayLike], n_splits: int
+    labelled: Mapping[str, Labelled], pairs: Pairs, n_splits: int, pair_groups: ArrayLike | None = None
 ) -> Sources:
     """Arrays of floats and class codes; ValueError names what does not fit."""
     names = tuple(labelled)
     if len(names) != 2:
         raise ValueError(f"labelled has the modalities {list(names)}, expected exactly two: bound them pair by pair")
-    if set(pairs) != set(names):
-        raise ValueError(f"pairs has the modalities {sorted(pairs)}, expected those of labelled, {sorted(names)}")
+    others, pair_groups = _pairs(pairs, names, pair_groups)
+    samples = [_labelled(labelled[name], name) for name in names]
     x, y, paired, codes = [], [], [], []
-    for name in names:
-        entry = labelled[name]
-        if not isinstance(entry, tuple) or len(entry) != 2:
-            raise ValueError(f"labelled[{name!r}] is no tuple (values, labels)")
-        values, other = np.asarray(entry[0]), np.asarray(pairs[name])
+    for name, sample in zip(names, samples, strict=True):
+        values, other = sample.values, others[name]
         x.append(_rows(values, f"labelled[{name!r}]"))
         paired.append(_rows(other, f"pairs[{name!r}]"))
-        y.append(_labels(entry[1], name, len(values)))
+        y.append(_labels(sample.labels, name, len(values)))
         if values.shape[1:] != other.shape[1:]:
             raise ValueError(f"{name}: labelled samples have shape {values.shape[1:]}, pairs {other.shape[1:]}")
         both = np.concatenate([values, other]) if values.dtype.kind in "iub" and other.dtype.kind in "iub" else values
@@ -53,12 +66,13 @@ def read_sources(
     classes = np.unique(y[0])
     if not np.array_equal(classes, np.unique(y[1])):
         raise ValueError(
-            f"{names[0]} has the labels {list(classes)}, {names[1]} has {list(np.unique(y[1]))}: give both the same"
+            f"{names[0]} has the labels {classes.tolist()}, {names[1]} has {np.unique(y[1]).tolist()}: give both the same"
         )
     encoded = [np.searchsorted(classes, labels).astype(np.int64) for labels in y]
     for name, labels in zip(names, encoded, strict=True):
         if (fewest := int(np.bincount(labels).min())) < n_splits:
             raise ValueError(f"{name}: a class has {fewest} labelled samples, expected at least n_splits = {n_splits}")
+    groups = (samples[0].groups, samples[1].groups, pair_groups)
     return Sources(
         (names[0], names[1]),
         (x[0], x[1]),
@@ -66,7 +80,79 @@ def read_sources(
         (paired[0], paired[1]),
         classes,
         (codes[0], codes[1]),
+        _units(groups, (len(x[0]), len(x[1]), len(paired[0])), (*names, "pairs"), n_splits),
+        (groups[0] is not None, groups[1] is not None, groups[2] is not None),
     )
+
+
+def _labelled(entry: Labelled, name: str) -> _Sample:
+    if isinstance(entry, MultimodalDataset):
+        if name not in entry.names or entry.target is None:
+            raise ValueError(
+                f"labelled[{name!r}] is a data set with the modalities {list(entry.names)} and "
+                f"{'no' if entry.target is None else 'a'} target, expected {name!r} and labels"
+            )
+        here = entry.present[name]
+        groups = None if entry.groups is None else entry.groups[here]
+        return _Sample(_present_rows(entry, name, here), entry.target[here], groups)
+    if not isinstance(entry, tuple) or len(entry) not in (2, 3):
+        raise ValueError(f"labelled[{name!r}] is no tuple (values, labels) or (values, labels, groups), and no dataset")
+    return _Sample(np.asarray(entry[0]), entry[1], entry[2] if len(entry) == 3 else None)
+
+
+def _pairs(
+    pairs: Pairs, names: tuple[str, ...], groups: ArrayLike | None
+) -> tuple[dict[str, NDArray[Any]], ArrayLike | None]:
+    """Values by modality and subjects; a target is never looked at."""
+    if not isinstance(pairs, MultimodalDataset):
+        if set(pairs) != set(names):
+            raise ValueError(f"pairs has the modalities {sorted(pairs)}, expected those of labelled, {sorted(names)}")
+        return {name: np.asarray(pairs[name]) for name in names}, groups
+    if not set(names) <= set(pairs.names):
+        raise ValueError(f"pairs has the modalities {sorted(pairs.names)}, expected those of labelled, {sorted(names)}")
+    if groups is not None and pairs.groups is not None:
+        raise ValueError("pairs have groups of their own: leave pair_groups out")
+    here = np.logical_and.reduce([pairs.present[name] for name in names])
+    found = pairs.groups if groups is None else np.asarray(groups)
+    if found is not None and len(found) == len(here):
+        found = found[here]
+    return {name: _present_rows(pairs, name, here) for name in names}, found
+
+
+def _present_rows(dataset: MultimodalDataset, name: str, here: NDArray[np.bool_]) -> NDArray[Any]:
+    """Values of the rows; sequences with lengths by the mean and the deviation of the steps that count."""
+    values = rows_of(dataset, name) if name in dataset.lengths else dataset.modalities[name]
+    return np.asarray(values[here])
+
+
+def _units(
+    groups: tuple[ArrayLike | None, ...], sizes: tuple[int, ...], names: tuple[str, ...], n_splits: int
+) -> tuple[Codes, Codes, Codes]:
+    """One numbering of subjects over the three sources; a row without a subject is a unit of its own."""
+    given = {}
+    for at, (group, size, name) in enumerate(zip(groups, sizes, names, strict=True)):
+        if group is None:
+            continue
+        array = np.asarray(group)
+        if array.shape != (size,):
+            raise ValueError(f"{name}: groups have shape {array.shape}, expected ({size},)")
+        if array.dtype.kind not in "biuU":
+            raise ValueError(f"{name}: groups have values of type {array.dtype}, expected integers or strings")
+        if (found := len(np.unique(array))) < n_splits:
+            raise ValueError(f"{name}: {found} subjects in groups, expected at least n_splits = {n_splits}")
+        given[at] = array
+    if len({array.dtype.kind in "U" for array in given.values()}) > 1:
+        raise ValueError("groups are numbers in one source and strings in another: give subjects alike in all")
+    merged = np.concatenate([*given.values(), np.zeros(0, dtype=np.int64)] if not given else list(given.values()))
+    subjects = np.unique(merged)
+    units, following = [], len(subjects)
+    for at, size in enumerate(sizes):
+        if at in given:
+            units.append(np.searchsorted(subjects, given[at]).astype(np.int64))
+        else:
+            units.append(np.arange(following, following + size))
+            following += size
+    return units[0], units[1], units[2]
 
 
 def _rows(values: NDArray[np.generic], where: str) -> Rows:

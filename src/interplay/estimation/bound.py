@@ -1,6 +1,7 @@
 """From three separate samples to bounds of synergy and of the accuracy of fusion: no labelled pair is used."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,8 @@ from joblib import Parallel, delayed
 from numpy.typing import ArrayLike, NDArray
 
 from interplay.estimation._bound_codes import Coded, choose_pair_bins, code_sources
-from interplay.estimation._bound_input import read_sources
+from interplay.estimation._bound_draws import draw_tables, effective_sizes
+from interplay.estimation._bound_input import Labelled, Pairs, read_sources
 from interplay.estimation.bound_result import Bound
 from interplay.estimation.disagreement import disagreement_of_samples
 from interplay.estimation.discretise import DISCRETISERS
@@ -16,17 +18,19 @@ from interplay.estimation.promises import honest_promises
 from interplay.information._bounds_batch import bounds_batch
 from interplay.information._programme import cell_limits
 from interplay.information.bounds import SynergyBounds, synergy_bounds
-from interplay.information.tables import reconcile_batch
+from interplay.information.tables import reconcile, reconcile_batch
 
 __all__ = ["bound"]
 
 Array = NDArray[np.float64]
+BATCH_NUMBERS = 20_000_000
 
 
 def bound(
-    labelled: Mapping[str, tuple[ArrayLike, ArrayLike]],
-    pairs: Mapping[str, ArrayLike],
+    labelled: Mapping[str, Labelled],
+    pairs: Pairs,
     *,
+    pair_groups: ArrayLike | None = None,
     n_bins: int | None = None,
     discretiser: str = "classifier",
     confidence: float = 0.95,
@@ -43,8 +47,13 @@ def bound(
     symbols; the lower end of accuracy holds for the modalities themselves, too, the upper end for the symbols.
 
     Args:
-        labelled: name -> (values (n, ...), labels (n,)) of exactly two modalities; the samples need not match.
-        pairs: the same two names -> values (m, ...), row by row from the same unlabelled samples.
+        labelled: name -> (values (n, ...), labels (n,)), or with subjects (values, labels, groups (n,)), or a
+            `MultimodalDataset` that has the modality, a target and perhaps groups; exactly two modalities. The samples
+            need not match. Nothing else of a data set is read.
+        pairs: the same two names -> values (m, ...), row by row from the same unlabelled samples; or a data set, whose
+            target is not read.
+        pair_groups: (m,) subjects of the pairs. The same name is the same subject in all three samples; subjects are
+            kept together in folds and drawn as a whole in the bootstrap.
         n_bins: symbols a modality; chosen from the sample sizes if None. Integer codes are used as they stand.
         discretiser: "classifier" (clusters of predicted probabilities), "kmeans", "tree" or "quantile".
         confidence: of each one-sided end.
@@ -71,7 +80,7 @@ def bound(
     True
     """
     _check_settings(n_bins, discretiser, confidence, n_bootstrap, n_splits)
-    sources = read_sources(labelled, pairs, n_splits)
+    sources = read_sources(labelled, pairs, n_splits, pair_groups)
     seeds = np.random.SeedSequence(random_state).generate_state(n_splits + 2)
     bins = n_bins or choose_pair_bins(sources)
     coded = code_sources(sources, bins, discretiser, n_splits, int(seeds[-1]))
@@ -98,26 +107,32 @@ def _check_settings(n_bins: int | None, discretiser: str, confidence: float, n_b
 
 def _one_split(part: Coded, n_bootstrap: int, seed: int) -> tuple[SynergyBounds, dict[str, Array], dict[str, float]]:
     """Bounds of the split's tables, their bootstrap draws, and the same batch computation on the tables seen."""
-    counts = part.counts()
-    sizes = tuple(int(c.sum()) for c in counts)
-    exact = synergy_bounds(*(c / c.sum() for c in counts), reconcile=True, sizes=sizes, starts=2)  # type: ignore[arg-type]
-    moved = exact.reconciliation
-    assert moved is not None
-    seen = _batch((moved.p1y[None], moved.p2y[None], moved.p12[None]))
-    rng = np.random.default_rng(seed)
-    draws = [
-        rng.multinomial(n, c.ravel() / n, size=n_bootstrap).reshape(n_bootstrap, *c.shape) / n
-        for n, c in zip(sizes, counts, strict=True)
-    ]
+    sizes, subjects = effective_sizes(part)
+    one, two, pairs = (c / c.sum() for c in part.counts())
+    moved = reconcile(one, two, pairs, sizes=sizes, subjects=subjects)
+    exact = replace(synergy_bounds(moved.p1y, moved.p2y, moved.p12, starts=2), reconciliation=moved)
+    centre = (moved.p1y, moved.p2y, moved.p12)
+    seen = _batch((centre[0][None], centre[1][None], centre[2][None]))
+    draws = draw_tables(part, centre, n_bootstrap, np.random.default_rng(seed))
     weights = np.array(sizes) / sum(sizes)
     *tables, _ = reconcile_batch(draws[0], draws[1], draws[2], weights, tolerance=1e-4, max_iterations=100)
-    return exact, _batch((tables[0], tables[1], tables[2])), {name: float(v[0]) for name, v in seen.items()}
+    drawn = _batch((tables[0], tables[1], tables[2]))
+    return exact, drawn, {name: float(v[0]) for name, v in seen.items()}
 
 
 def _batch(tables: tuple[Array, Array, Array]) -> dict[str, Array]:
+    """Bounds of every set of tables, some at a time: a Newton step holds (K1, K2, k, k) numbers for each."""
+    at_once = max(1, BATCH_NUMBERS // (tables[2][0].size * tables[0].shape[2] ** 2))
+    chunks = [
+        _some((tables[0][i : i + at_once], tables[1][i : i + at_once], tables[2][i : i + at_once]))
+        for i in range(0, len(tables[0]), at_once)
+    ]
+    return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
+
+
+def _some(tables: tuple[Array, Array, Array]) -> dict[str, Array]:
     found = bounds_batch(*tables)
     found["accuracy_upper"] = np.minimum(cell_limits(*tables)[1].max(-1).sum((1, 2)), 1.0)
-    found["single1"], found["single2"] = tables[0].max(2).sum(1), tables[1].max(2).sum(1)
     return found
 
 

@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from interplay.estimation._bound_codes import Coded
-from interplay.estimation._bound_input import Sources
+from interplay.estimation._bound_input import Codes, Sources
 from interplay.estimation.disagreement import Disagreement
 from interplay.information.bounds import SynergyBounds
 
 Array = NDArray[np.float64]
 Interval = tuple[float, float]
 WORTH = 0.01  # accuracy below which a gain is called none
+FEW_SUBJECTS = 10
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Bound:
     accuracy_additive: expected if nothing interacts beyond pairs; expected_gain: the same less the better modality.
     gain: accuracy_interval less the best single modality. lower_bounds, upper_bounds: of synergy, by name.
     disagreement: of the classifiers, None for codes. p_value: test that the three sources share their populations.
-    moved: total variation by table.
+    moved: total variation by table. n_samples, n_subjects: by source; the second holds the sources with groups only.
     """
 
     names: tuple[str, str]
@@ -51,6 +52,7 @@ class Bound:
     moved: tuple[float, float, float]
     n_bins: Mapping[str, int]
     n_samples: Mapping[str, int]
+    n_subjects: Mapping[str, int]
     confidence: float
     warnings: tuple[str, ...]
 
@@ -108,10 +110,10 @@ class Bound:
         low, high = self.synergy, self.synergy_interval
         rows = [
             f"{a} and {b}: bounds without labelled pairs",
-            f"  samples       {', '.join(f'{k} {v}' for k, v in self.n_samples.items())}",
+            f"  samples       {', '.join(self._counted(name) for name in self.n_samples)}",
             f"  synergy       {low[0]:.3f} to {low[1]:.3f} bits ({level} each end: {high[0]:.3f}, {high[1]:.3f})",
             f"  redundancy    {self.redundancy:.3f} bits",
-            *(f"  unique {name[:20]:<7} {self.unique[name]:.3f} bits" for name in self.names),
+            *(f"  {'unique ' + name[:20]:<13} {self.unique[name]:.3f} bits" for name in self.names),
             *(f"  {name[:13]:<13} {100 * value:.1f} % accuracy alone" for name, value in self.single.items()),
             f"  together      {100 * self.accuracy[0]:.1f} to {100 * self.accuracy[1]:.1f} % "
             f"({level} each end: {100 * self.accuracy_interval[0]:.1f}, {100 * self.accuracy_interval[1]:.1f})",
@@ -119,6 +121,10 @@ class Bound:
             *(line for warning in self.warnings for line in _wrap("Warning: " + warning)),
         ]
         return "\n".join(rows)
+
+    def _counted(self, name: str) -> str:
+        of = f" ({self.n_subjects[name]} subjects)" if name in self.n_subjects else ""
+        return f"{name} {self.n_samples[name]}{of}"
 
     @classmethod
     def assemble(
@@ -176,10 +182,8 @@ class Bound:
             p_value=p_value,
             moved=tuple(float(np.mean(v)) for v in zip(*(t.moved_variation for t in tables), strict=True)),  # type: ignore[arg-type]
             n_bins=n_bins,
-            n_samples={
-                **{name: len(sources.y[m]) for m, name in enumerate(sources.names)},
-                "pairs": len(sources.pairs[0]),
-            },
+            n_samples={name: len(units) for name, units in _by_source(sources)},
+            n_subjects=_subjects(sources),
             confidence=confidence,
             warnings=tuple(_warnings(sources, parts, p_value)),
         )
@@ -223,6 +227,12 @@ def _warnings(sources: Sources, parts: Sequence[Coded], p_value: float) -> list[
             f"the three sources look like different populations (p = {p_value:.2g}): bounds hold only if labels and "
             "modalities are distributed alike in all three"
         )
+    found.extend(
+        f"{name}: {count} subjects only: errors and ends rest on few independent draws, and are too small rather than "
+        "too large"
+        for name, count in _subjects(sources).items()
+        if count < FEW_SUBJECTS
+    )
     k1, k2, k = parts[0].shape
     for m, size in enumerate((k1, k2)):
         counted = min(len(part.codes1 if m == 0 else part.codes2) for part in parts)
@@ -232,6 +242,15 @@ def _warnings(sources: Sources, parts: Sequence[Coded], p_value: float) -> list[
                 "dominated by sampling error; use fewer bins or more labelled samples"
             )
     return found
+
+
+def _by_source(sources: Sources) -> list[tuple[str, Codes]]:
+    return list(zip((*sources.names, "pairs"), sources.units, strict=True))
+
+
+def _subjects(sources: Sources) -> dict[str, int]:
+    named = zip(_by_source(sources), sources.grouped, strict=True)
+    return {name: len(np.unique(units)) for (name, units), grouped in named if grouped}
 
 
 def _wrap(text: str) -> list[str]:

@@ -1,5 +1,6 @@
 """Lower bound of synergy from how often two calibrated unimodal classifiers disagree on unlabelled pairs."""
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,10 +9,11 @@ from scipy.special import entr
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.cluster import KMeans
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold
+from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from interplay.estimation._bound_folds import Fold, clustered_error, cut
 from interplay.estimation._bound_input import Codes, Rows, Sources
 from interplay.information.bounds import disagreement_bound, independent_given_label
 from interplay.information.broja import solve
@@ -39,39 +41,57 @@ def disagreement_of_samples(sources: Sources, n_splits: int, seed: int) -> Disag
     The bound is proven for calibrated outputs f(x) = p(y|f(x)) and concerns the synergy of the outputs. U1 and U2 come
     from a coupling that keeps both tables of outputs and labels: I* is then too large, never too small.
     """
-    held, pairs = zip(*(_cross_fit(sources, m, n_splits, seed) for m in (0, 1)), strict=True)
+    folds = cut(sources, n_splits, seed)
+    held, pairs = zip(*(_cross_fit(sources, m, folds, seed) for m in (0, 1)), strict=True)
     apart = [first - second for first, second in zip(*pairs, strict=True)]
     # One distance for all pairs: the larger mean of the two, both are valid.
-    squares = np.mean([(d**2).sum(1) for d in apart], axis=0)
-    halves = np.mean([np.abs(d).sum(1) ** 2 / 2 for d in apart], axis=0)
-    distances = squares if squares.mean() >= halves.mean() else halves
+    squares = [(d**2).sum(1) for d in apart]
+    halves = [np.abs(d).sum(1) ** 2 / 2 for d in apart]
+    distances = max(squares, halves, key=_mean_of_means)
+    alpha = _mean_of_means(distances)
+    added = [(d - d.mean()) / (len(d) * len(folds)) for d in distances]
+    error = clustered_error([(each, sources.units[2][fold.pairs]) for each, fold in zip(added, folds, strict=True)])
     py = np.mean([np.bincount(y, minlength=len(sources.classes)) / len(y) for y in sources.y], axis=0)
     h = float(entr(py).sum())
     known = [h + _mean_log(f, y, py) for f, y in zip(held, sources.y, strict=True)]
     union = max(_coupled_information(held, sources.y, py, seed), *known)
-    alpha = float(distances.mean())
     found = disagreement_bound(alpha, (union - known[1]) / LN2, (union - known[0]) / LN2)
-    error = float(distances.std() / np.sqrt(len(distances)))
     return Disagreement(alpha, error, (known[0] / LN2, known[1] / LN2), union / LN2, found)
 
 
-def _cross_fit(sources: Sources, m: int, n_splits: int, seed: int) -> tuple[Array, list[Array]]:
+def _mean_of_means(parts: list[Array]) -> float:
+    return float(np.mean([part.mean() for part in parts]))
+
+
+def _cross_fit(sources: Sources, m: int, folds: list[Fold], seed: int) -> tuple[Array, list[Array]]:
     """Probabilities of the labelled rows by the classifier that did not see them; of the pairs by each classifier."""
     x, y = sources.x[m], sources.y[m]
     held, pairs = np.zeros((len(y), len(sources.classes))), []
-    for train, test in StratifiedKFold(n_splits, shuffle=True, random_state=seed % 2**31).split(x, y):
-        model = _classifier(x[train], y[train])
+    for fold in folds:
+        train, test = fold.fit[m], fold.counted[m]
+        subjects = sources.units[m][train] if sources.grouped[m] else None
+        model = _classifier(x[train], y[train], subjects, seed % 2**31)
         held[test] = model.predict_proba(x[test])
-        pairs.append(model.predict_proba(sources.pairs[m]))
-    return _positive(held), [_positive(p) for p in pairs]
+        pairs.append(_positive(model.predict_proba(sources.pairs[m][fold.pairs])))
+    return _positive(held), pairs
 
 
-def _classifier(x: Rows, y: Codes) -> CalibratedClassifierCV | LogisticRegression:
+def _classifier(x: Rows, y: Codes, subjects: Codes | None, seed: int) -> CalibratedClassifierCV | LogisticRegression:
     base = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=1000))
     folds = min(3, int(np.bincount(y)[np.unique(y)].min()))
     if folds < 2:  # too few samples of a class to calibrate on
         return base.fit(x, y)
-    return CalibratedClassifierCV(base, method="sigmoid", cv=folds).fit(x, y)
+    if subjects is None:
+        return CalibratedClassifierCV(base, method="sigmoid", cv=folds).fit(x, y)
+    folds = min(folds, len(np.unique(subjects)))
+    if folds < 2:
+        return base.fit(x, y)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)  # looked at below
+        splits = list(StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(x, y, subjects))
+    if any(len(np.unique(y[train])) < len(np.unique(y)) or len(test) == 0 for train, test in splits):
+        return base.fit(x, y)  # too few subjects to calibrate on
+    return CalibratedClassifierCV(base, method="sigmoid", cv=splits).fit(x, y)
 
 
 def _positive(p: Array) -> Array:

@@ -3,9 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
-from sklearn.model_selection import KFold
 
 from interplay.estimation._bound_codes import Coded
+from interplay.estimation._bound_folds import clustered_error, fold_of_units
+from interplay.estimation._bound_input import Codes
 from interplay.information._additive import additive_fit
 from interplay.information.accuracy import smallest_accuracy, threshold
 from interplay.information.bounds import independent_given_label
@@ -23,25 +24,26 @@ def honest_promises(parts: list[Coded], seed: int) -> dict[str, tuple[float, flo
     modality's own rule. "lower": lower bound of synergy in bits, the largest H_q(Y|X1,X2) over label tables less the
     value of the additive fit. The first and the last are linear in the tables for given weights, so three sample means
     estimate them, and weights from other folds can only make them too small; the largest H_q is concave in the tables,
-    so it is too small on average as well.
+    so it is too small on average as well. Folds and errors are by subject where there are subjects.
     """
-    pieces: dict[str, list[list[Array]]] = {name: [[], [], []] for name in ("joint", "lower")}
-    alone: list[list[Array]] = [[], []]
+    means: dict[str, list[float]] = {}
+    added: dict[str, list[tuple[Array, Codes]]] = {}
     for part in parts:
+        units = part.units1, part.units2, part.units12
         promised, right = _promises(part, seed)
-        for name, values in promised.items():
-            for source, adjusted in zip(pieces[name], _fewer_errors(part, values), strict=True):
-                source.append(adjusted)
-        for m in (0, 1):
-            alone[m].append(right[m])
-    found = {}
-    for name, (first, second, on_pairs) in pieces.items():
-        unit = 1.0 if name == "joint" else float(np.log(2.0))
-        samples = [np.concatenate(first), np.concatenate(second), np.mean(on_pairs, axis=0)]
-        found[name] = _mean_and_error(samples, unit)
-    for m in (0, 1):
-        found[f"single{m + 1}"] = _mean_and_error([np.concatenate(alone[m])], 1.0)
-    return found
+        samples: dict[str, tuple[list[Array], tuple[Codes, ...]]] = {
+            name: (_fewer_errors(part, values), units) for name, values in promised.items()
+        }
+        samples |= {f"single{m + 1}": ([right[m]], (units[m],)) for m in (0, 1)}
+        for name, (values, of) in samples.items():
+            means.setdefault(name, []).append(sum(float(v.mean()) for v in values))
+            pieces = [((v - v.mean()) / (len(v) * len(parts)), u) for v, u in zip(values, of, strict=True)]
+            added.setdefault(name, []).extend(pieces)
+    unit = {"lower": float(np.log(2.0))}
+    return {
+        name: (float(np.mean(means[name])) / unit.get(name, 1.0), clustered_error(added[name]) / unit.get(name, 1.0))
+        for name in means
+    }
 
 
 def _promises(part: Coded, seed: int) -> tuple[dict[str, list[Array]], list[Array]]:
@@ -50,9 +52,10 @@ def _promises(part: Coded, seed: int) -> tuple[dict[str, list[Array]], list[Arra
     found = {name: [np.zeros(n) for n in rows] for name in ("joint", "lower")}
     right = [np.zeros(n) for n in rows[:2]]
     unpaired = _unpaired_weights(part)
-    at = [KFold(RULE_FOLDS, shuffle=True, random_state=seed + i).split(np.zeros(n)) for i, n in enumerate(rows)]
-    for (train1, test1), (train2, test2), (train12, test12) in zip(*at, strict=True):
-        counts = part.counts((train1, train2, train12))
+    folds = fold_of_units((part.units1, part.units2, part.units12), RULE_FOLDS, seed)
+    for fold in range(RULE_FOLDS):
+        test1, test2, test12 = (of == fold for of in folds)
+        counts = part.counts((~test1, ~test2, ~test12))
         rule, fit = _weights(counts)
         pairs = part.pair1[test12], part.pair2[test12]
         found["joint"][2][test12] = -threshold(rule[0][:, None] + rule[1][None])[pairs]
@@ -82,12 +85,6 @@ def _fewer_errors(part: Coded, values: list[Array]) -> list[Array]:
     right = np.concatenate([(v - v.mean()) / len(v) for v in values])
     weights = np.linalg.lstsq(left, -right, rcond=1e-10)[0]
     return [v + d @ weights for v, d in zip(values, designs, strict=True)]
-
-
-def _mean_and_error(pieces: list[Array], unit: float) -> tuple[float, float]:
-    """Sum of the means of independent samples and its standard error."""
-    mean = sum(float(p.mean()) for p in pieces)
-    return mean / unit, float(np.sqrt(sum(p.var() / len(p) for p in pieces))) / unit
 
 
 def _unpaired_weights(part: Coded) -> tuple[Array, Array]:

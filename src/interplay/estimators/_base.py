@@ -16,12 +16,13 @@ from torch import Tensor, nn
 
 from interplay import methods
 from interplay.data import MultimodalDataset, as_dataset
+from interplay.data.missing import Pattern, as_pattern
 from interplay.data.validation import Task
 from interplay.estimators import persistence
 from interplay.estimators.explanation import Columns, explanation
 from interplay.methods import LOSSES, Batch, Method, Output
 from interplay.nn import MaskedEncoder, Standardize, build_encoder, default_encoder, valid_steps
-from interplay.training import History, Settings, evaluate, to_batch, train
+from interplay.training import Gaps, History, Settings, evaluate, to_batch, train
 
 EncoderChoice = str | nn.Module
 Data = MultimodalDataset | Mapping[str, Any]
@@ -31,6 +32,10 @@ class MultimodalEstimator(BaseEstimator, ABC):
     """Fit, predict, explain, save and load; a subclass says what the target is."""
 
     _task: ClassVar[Task]
+
+    @abstractmethod
+    def predict(self, X: Data) -> NDArray[Any]:
+        """What each row is predicted to be ``(n,)``."""
 
     @abstractmethod
     def _labelled(self, dataset: MultimodalDataset) -> MultimodalDataset:
@@ -74,6 +79,7 @@ class MultimodalEstimator(BaseEstimator, ABC):
         patience: int = 15,
         validation_fraction: float = 0.15,
         loss: str | None = None,
+        missing: float | Pattern | None = None,
         device: str = "auto",
         random_state: int | np.random.RandomState | None = None,
         progress: bool = False,
@@ -90,6 +96,7 @@ class MultimodalEstimator(BaseEstimator, ABC):
         self.patience = patience
         self.validation_fraction = validation_fraction
         self.loss = loss
+        self.missing = missing
         self.device = device
         self.random_state = random_state
         self.progress = progress
@@ -114,6 +121,10 @@ class MultimodalEstimator(BaseEstimator, ABC):
         self.modality_names_ = dataset.names
         self.shapes_ = {name: x.shape[1:] or (1,) for name, x in dataset.modalities.items()}
         self.n_features_in_ = int(sum(np.prod(shape) for shape in self.shapes_.values()))
+        pattern = as_pattern(self.missing)
+        gaps = None if pattern is None else Gaps(pattern, training)
+        if gaps is not None:
+            gaps.draw(0)  # complains of a pattern that does not fit the data
         device = _device(self.device)
         # Own random streams: training neither reads nor moves the caller's torch state.
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
@@ -126,6 +137,7 @@ class MultimodalEstimator(BaseEstimator, ABC):
                 to_batch(held_out, self._encode_target(held_out)).to(device),
                 self._settings(),
                 seed,
+                gaps,
             )
         return self
 

@@ -38,6 +38,8 @@ class MultimodalClassifier(ClassifierMixin, MultimodalEstimator):
         patience: epochs without improvement on the validation part before a stage ends.
         validation_fraction: share of the training part that chooses epochs.
         loss: ``"cross_entropy"``; None is the same.
+        missing: modality dropout: training rows lose modalities anew in each epoch, by a pattern of
+            :mod:`interplay.data.missing` or a missing rate. The part that chooses epochs keeps what it has. None: no.
         device: ``"auto"`` (the first accelerator, else the CPU) or any torch device.
         random_state: seed; the same seed on the same machine gives the same result.
         progress: show a bar a stage on standard error.

@@ -19,6 +19,7 @@ from torch import nn
 
 import interplay
 from interplay import methods
+from interplay.data.missing import Pattern, pattern_from
 from interplay.methods import Method
 from interplay.nn import MaskedEncoder, Standardize
 from interplay.training import History
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION = 1
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
+_ELSEWHERE = ("method", "encoders", "random_state")
 
 
 def save(model: "MultimodalEstimator", folder: str | Path) -> None:
@@ -75,20 +77,25 @@ def _config(model: "MultimodalEstimator") -> dict[str, Any]:
         "encoders": encoders,
         "shapes": {name: list(shape) for name, shape in model.shapes_.items()},
         **model._target_config(),
-        "params": {key: value for key, value in params.items() if key not in ("method", "encoders", "random_state")}
+        "params": {key: _plain(value) for key, value in params.items() if key not in _ELSEWHERE}
         | {"random_state": int(seed) if isinstance(seed, int | np.integer) else None},
         "history": {"records": model.history_.records, "best_epochs": model.history_.best_epochs},
     }
 
 
+def _plain(value: Any) -> Any:
+    return value.to_dict() if isinstance(value, Pattern) else value
+
+
 def load(
     cls: "type[MultimodalEstimator]", folder: str | Path, modules: Mapping[str, nn.Module] | None
 ) -> "MultimodalEstimator":
-    """Rebuild a model from the folder that :func:`save` wrote.
+    """Rebuild a model from the folder that :func:`save` wrote; the base class takes either estimator.
 
     Raises:
         FileNotFoundError: if there is no model in the folder.
-        ValueError: if the file is damaged, of a newer format, or needs encoders that were not given.
+        ValueError: if the file is damaged, of a newer format or of the other estimator, or needs encoders that were
+            not given.
     """
     path = Path(folder) / WEIGHTS
     if not path.is_file():
@@ -106,9 +113,10 @@ def load(
             f"{str(path)!r} has format {config['format_version']}, this version reads up to {FORMAT_VERSION}; "
             f"install interplay {config['interplay_version']} or newer"
         )
-    if config["estimator"] != cls.__name__:
-        raise ValueError(f"{str(path)!r} holds a {config['estimator']}; use {config['estimator']}.load")
-    return _rebuild(cls, config, state, dict(modules or {}))
+    kinds = {kind.__name__: kind for kind in (cls, *cls.__subclasses__())}
+    if config["estimator"] not in kinds:
+        raise ValueError(f"{str(path)!r} holds a {config['estimator']}; use ip.{config['estimator']}.load")
+    return _rebuild(kinds[config["estimator"]], config, state, dict(modules or {}))
 
 
 def _rebuild(
@@ -124,7 +132,8 @@ def _rebuild(
         raise ValueError(
             f"the model was trained with its user's own encoders, {kinds}; give them: load(folder, encoders={{...}})"
         )
-    model = cls(methods.make(config["method"]["name"], **config["method"]["params"]), **config["params"])
+    params = {k: pattern_from(v) if isinstance(v, Mapping) else v for k, v in config["params"].items()}
+    model = cls(methods.make(config["method"]["name"], **config["method"]["params"]), **params)
     model.encoders = choices
     model.shapes_ = {name: tuple(shape) for name, shape in config["shapes"].items()}
     model.modality_names_ = tuple(model.shapes_)

@@ -1,6 +1,13 @@
 """What models are worth, complete and with modalities missing."""
 
-from interplay.evaluation.comparison import Comparison, Concatenation, ConfigurationError, DataFile, compare
+from interplay.evaluation.comparison import (
+    Comparison,
+    ConcatenationClassifier,
+    ConcatenationRegressor,
+    ConfigurationError,
+    DataFile,
+    compare,
+)
 from interplay.evaluation.faithfulness import faithfulness
 from interplay.evaluation.metrics import (
     METRICS,
@@ -33,7 +40,8 @@ __all__ = [
     "REGRESSION_METRICS",
     "Classifier",
     "Comparison",
-    "Concatenation",
+    "ConcatenationClassifier",
+    "ConcatenationRegressor",
     "ConfigurationError",
     "DataFile",
     "Faithfulness",

@@ -164,4 +164,4 @@ def _correlation(x: Numbers, y: Numbers) -> float:
 
 
 def _rounded(values: Numbers, limit: float) -> Numbers:
-    return np.round(np.clip(values, -limit, limit))
+    return np.clip(values, -limit, limit).round()

@@ -4,7 +4,12 @@ from interplay.information import definitions
 from interplay.information.accuracy import GuaranteedRule, LargestAccuracy, largest_accuracy, smallest_accuracy
 from interplay.information.bounds import SynergyBounds, disagreement_bound, synergy_bounds
 from interplay.information.composition import Composition, pointwise_composition
-from interplay.information.couplings import GreedyCoupling, coupling_entropy_bound, greedy_coupling
+from interplay.information.couplings import (
+    GreedyCoupling,
+    coupling_entropy_bound,
+    coupling_profile_bound,
+    greedy_coupling,
+)
 from interplay.information.decomposition import (
     Decomposition,
     DecompositionBatch,
@@ -42,6 +47,7 @@ __all__ = [
     "co_information",
     "conditional_mutual_information",
     "coupling_entropy_bound",
+    "coupling_profile_bound",
     "decompose",
     "decompose_batch",
     "definitions",

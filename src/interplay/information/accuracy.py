@@ -34,12 +34,17 @@ class GuaranteedRule:
 class LargestAccuracy:
     """upper: no consistent joint allows more. attained: some consistent joint allows it (NaN if not searched).
 
-    method: "linear relaxation" or "cells", the tighter one that was run. upper - attained is what may be slack.
+    method: "linear relaxation" or "cells", the tighter one that was run.
     """
 
     upper: float
     attained: float
     method: str
+
+    @property
+    def gap(self) -> float:
+        """How much of the upper end may be slack; NaN if no attained accuracy was searched."""
+        return self.upper - self.attained
 
 
 def threshold(scores: Array) -> Array:

@@ -11,7 +11,7 @@ from interplay.information import broja, tables
 from interplay.information._additive import Array, additive_fit, allowed_cells, conditional, hard_value, linear_bound
 from interplay.information._programme import Polytope, cell_limits
 from interplay.information.accuracy import _largest, _smallest, accuracy_from_entropy
-from interplay.information.couplings import coupling_entropy_bound
+from interplay.information.couplings import coupling_entropy_bound, coupling_profile_bound
 
 LN2 = float(np.log(2.0))
 EXACT = 3_000  # cells up to which the cell bound is solved by HiGHS rather than by cooling
@@ -69,8 +69,8 @@ class SynergyBounds:
         lines = [
             f"synergy between {self.lower:.4f} ({low}) and {self.upper:.4f} bits ({high}), {self.inner:.4f} attained",
             f"redundancy {self.redundancy:.4f}, unique {self.unique[0]:.4f} and {self.unique[1]:.4f} bits (exact)",
-            f"accuracy of the pair between {self.accuracy_lower:.4f} and {self.accuracy_upper:.4f}; "
-            f"best single modality {best:.4f}",
+            f"accuracy of the pair between {self.accuracy_lower:.4f} and {self.accuracy_upper:.4f}, "
+            f"{self.accuracy_inner:.4f} attained; best single modality {best:.4f}",
         ]
         return "\n".join(lines if self.reconciliation is None else [*lines, str(self.reconciliation)])
 
@@ -240,7 +240,7 @@ def _upper_bounds(p1y: Array, p2y: Array, p12: Array, known: dict[str, float]) -
     """Named upper bounds of S: upper bounds of I(X1,X2;Y) less the certified lower end of I*."""
     star = known["star_low"]
     h, h1, h2, h12 = known["entropy"], _entropy(p12.sum(1)), _entropy(p12.sum(0)), _entropy(p12)
-    joint_entropy = coupling_entropy_bound(p12.ravel(), p1y.ravel(), p2y.ravel())
+    three = p12.ravel(), p1y.ravel(), p2y.ravel()
     published = max(
         coupling_entropy_bound(p12.ravel(), p1y.sum(0)),
         coupling_entropy_bound(p1y.ravel(), p12.sum(0)),
@@ -248,7 +248,8 @@ def _upper_bounds(p1y: Array, p2y: Array, p12: Array, known: dict[str, float]) -
     )
     return {
         "cells": cell_information(p1y, p2y, p12) - star,
-        "majorisation": h12 + h - joint_entropy - star,
+        "profile": h12 + h - coupling_profile_bound(*three) - star,
+        "majorisation": h12 + h - coupling_entropy_bound(*three) - star,
         "coupling (published)": h12 + h - published - star,
         "H(X1|X2) - U1": h12 - h2 + known["i2"] - star,
         "H(X2|X1) - U2": h12 - h1 + known["i1"] - star,

@@ -1,11 +1,11 @@
-"""Couplings of small entropy: the majorisation bound below, the greedy coupling above."""
+"""Couplings of small entropy: the majorisation and the profile bound below, the greedy coupling above."""
 
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import entr
+from scipy.special import entr, xlogy
 
 from interplay.information._additive import Array
 
@@ -48,6 +48,33 @@ def coupling_entropy_bound(*distributions: ArrayLike) -> float:
     1.0
     """
     return float(entr(meet(*distributions)).sum()) / LN2
+
+
+def coupling_profile_bound(*distributions: ArrayLike) -> float:
+    r"""Profile lower bound of the entropy of any coupling, in bits.
+
+    A cell is no larger than the state of each marginal that it lies in. With all states laid side by side on [0, 1],
+    largest first, let :math:`p_m(t)` be the size of marginal m's state at t. Then the coupling's cells, laid out in the
+    same way, are nowhere larger than :math:`\min_m p_m(t)`, hence
+
+    .. math:: H \ge \int_0^1 \log_2 \frac1{\min_m p_m(t)} \, dt
+
+    Often tighter than `coupling_entropy_bound`, but not always: take the larger (idea: Compton et al. 2023).
+
+    >>> coupling_profile_bound([0.5, 0.5], [0.5, 0.5])
+    1.0
+    >>> round(coupling_profile_bound([0.6, 0.4], [0.5, 0.5]), 3), coupling_entropy_bound([0.6, 0.4], [0.5, 0.5])
+    (1.129, 1.0)
+    """
+    flat = [-np.sort(-_distribution(p, i)) for i, p in enumerate(distributions)]
+    ends = [p.cumsum() for p in flat]
+    cuts = np.unique(np.clip(np.concatenate(ends), 0.0, 1.0))
+    lengths = np.diff(cuts, prepend=0.0)
+    middles = cuts - lengths / 2
+    sizes = [p[np.minimum(np.searchsorted(e, middles), len(p) - 1)] for p, e in zip(flat, ends, strict=True)]
+    smallest = np.min(sizes, axis=0)
+    # A sliver of length 0 left by rounding may lie in a state of mass 0.
+    return float(-xlogy(lengths, np.where(smallest > 0, smallest, 1.0)).sum()) / LN2
 
 
 def greedy_coupling(*distributions: ArrayLike) -> GreedyCoupling:

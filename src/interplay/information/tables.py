@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import chi2
+from scipy.stats import chi2, f
 
 from interplay.information._additive import Array
 
@@ -99,7 +99,12 @@ def round_table(table: Array, rows: Array, columns: Array) -> Array:
 
 
 def reconcile(
-    p1y: ArrayLike, p2y: ArrayLike, p12: ArrayLike, *, sizes: tuple[int, int, int] | None = None
+    p1y: ArrayLike,
+    p2y: ArrayLike,
+    p12: ArrayLike,
+    *,
+    sizes: tuple[int, int, int] | None = None,
+    subjects: tuple[int, int, int] | None = None,
 ) -> Reconciliation:
     r"""The likeliest joint's tables, given three tables counted on three different samples.
 
@@ -112,6 +117,8 @@ def reconcile(
         p2y: table (K2, k) of the labelled samples of modality 2.
         p12: table (K1, K2) of the unlabelled pairs.
         sizes: number of samples behind each table.
+        subjects: independent subjects behind each table, where `sizes` are effective sizes estimated from them: the
+            test then allows for that estimate (F in place of chi-square).
 
     Returns:
         The reconciled tables and how far each had to move.
@@ -133,7 +140,7 @@ def reconcile(
     *fitted, gap = reconcile_batch(*batch, weights / weights.sum())
     moved = [_divergence(t, f[0]) for t, f in zip(tables, fitted, strict=True)]
     variation = [float(np.abs(t - f[0]).sum() / 2) for t, f in zip(tables, fitted, strict=True)]
-    p_values = {} if sizes is None else _same_margins(tables, sizes)
+    p_values = {} if sizes is None else _same_margins(tables, sizes, subjects)
     return Reconciliation(
         p1y=fitted[0][0],
         p2y=fitted[1][0],
@@ -146,19 +153,26 @@ def reconcile(
     )
 
 
-def _same_margins(tables: tuple[Array, Array, Array], sizes: tuple[int, int, int]) -> dict[str, float]:
+def _same_margins(
+    tables: tuple[Array, Array, Array], sizes: tuple[int, int, int], subjects: tuple[int, int, int] | None
+) -> dict[str, float]:
     """p-values of three G tests of homogeneity; symbols that neither source has seen add no freedom."""
     found = {}
-    for name, (one, axis, n), (two, other_axis, m) in (
-        ("p(y)", (tables[0], 0, sizes[0]), (tables[1], 0, sizes[1])),
-        ("p(x1)", (tables[0], 1, sizes[0]), (tables[2], 1, sizes[2])),
-        ("p(x2)", (tables[1], 1, sizes[1]), (tables[2], 0, sizes[2])),
+    for name, (i, axis), (j, other_axis) in (
+        ("p(y)", (0, 0), (1, 0)),
+        ("p(x1)", (0, 1), (2, 1)),
+        ("p(x2)", (1, 1), (2, 0)),
     ):
-        first, second = one.sum(axis), two.sum(other_axis)
+        first, second, n, m = tables[i].sum(axis), tables[j].sum(other_axis), sizes[i], sizes[j]
         pooled = (n * first + m * second) / (n + m)
         statistic = 2 * (n * _divergence(first, pooled) + m * _divergence(second, pooled))
         freedom = np.count_nonzero(pooled) - 1
-        found[name] = float(chi2.sf(statistic, freedom)) if freedom else 1.0
+        if not freedom:
+            found[name] = 1.0
+        elif subjects is None:
+            found[name] = float(chi2.sf(statistic, freedom))
+        else:
+            found[name] = float(f.sf(statistic / freedom, freedom, max(subjects[i] + subjects[j] - 2, 1)))
     return found
 
 

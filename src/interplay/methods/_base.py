@@ -65,9 +65,10 @@ class Batch:
         return replace(self, extra={**self.extra, **extra})
 
     def with_present(self, present: Mapping[str, Tensor]) -> "Batch":
-        """The same rows with other masks; values under a false mask become zero."""
+        """The same rows with other masks; values and lengths under a false mask become zero."""
         hidden = {name: x * present[name].reshape(-1, *[1] * (x.ndim - 1)) for name, x in self.modalities.items()}
-        return replace(self, modalities=hidden, present=dict(present))
+        lengths = {name: steps * present[name] for name, steps in self.lengths.items()}
+        return replace(self, modalities=hidden, present=dict(present), lengths=lengths)
 
     def chunks(self, size: int) -> Iterator["Batch"]:
         """Consecutive slices of at most ``size`` rows."""

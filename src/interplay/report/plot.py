@@ -68,10 +68,10 @@ def interactions(measurement: Any, *, ax: "Axes | None" = None) -> "Axes":
 
 
 def missing_bars(scores: pd.DataFrame, *, ax: "Axes | None" = None) -> "Axes":
-    """Accuracy of each method as the data are and with modalities taken away.
+    """Accuracy (or R2) of each method as the data are and with modalities taken away.
 
     Args:
-        scores: columns ``method``, ``condition`` and ``accuracy``, one row each for every seed; or what
+        scores: columns ``method``, ``condition`` and ``accuracy`` (or ``r2``), one row each for every seed; or what
             `interplay.evaluation.evaluate` returns for one model.
         ax: where to draw; a new figure if None.
 
@@ -82,7 +82,8 @@ def missing_bars(scores: pd.DataFrame, *, ax: "Axes | None" = None) -> "Axes":
     table = scores.reset_index() if "condition" not in scores else scores
     if "method" not in table:
         table = table.assign(method="model")
-    cells: dict[str, Any] = {"index": "condition", "columns": "method", "values": "accuracy"}
+    metric = "accuracy" if "accuracy" in table else "r2"
+    cells: dict[str, Any] = {"index": "condition", "columns": "method", "values": metric}
     mean, sd = (table.pivot_table(**cells, aggfunc=how, dropna=False) for how in ("mean", "std"))
     conditions = [name for name in table["condition"].unique() if name != CHANCE]
     methods = list(table["method"].unique())
@@ -101,8 +102,10 @@ def missing_bars(scores: pd.DataFrame, *, ax: "Axes | None" = None) -> "Axes":
         chance = float(np.mean(mean.loc[CHANCE]))
         axes.axhline(chance, linestyle="--", color="black", linewidth=1, label="chance")
     axes.set_xticks(range(len(conditions)), [_plain(name) for name in conditions])
-    axes.set_ylim(0, 1.08)
-    axes.set_ylabel("accuracy")
+    # R2 may fall below zero, and far below: the numbers on the bars tell.
+    lowest = float(np.nanmin(mean.to_numpy()))
+    axes.set_ylim(0 if lowest >= 0 else max(1.15 * lowest, -1), 1.08)
+    axes.set_ylabel("accuracy" if metric == "accuracy" else "R2")
     handles, labels = axes.get_legend_handles_labels()
     order = sorted(range(len(labels)), key=lambda i: labels[i] == "chance")
     entries = [handles[i] for i in order]
@@ -170,15 +173,15 @@ def _apart(values: Any, least: float) -> Any:
 
 
 def contributions(explanations: pd.DataFrame, *, ax: "Axes | None" = None, max_rows: int = 12) -> "Axes":
-    """What each part added to the logit of the predicted class, one row of bars a sample.
+    """What each part added to the logit of the predicted class, or to the predicted number, one row of bars a sample.
 
     Args:
-        explanations: as from ``explain``: ``prediction``, ``probability`` and one column for each part.
+        explanations: as from ``explain``: ``prediction``, a classifier's ``probability``, and one column for each part.
         ax: where to draw; a new figure if None.
         max_rows: the first so many samples are drawn.
 
     Returns:
-        The axes. Bars to the right speak for the prediction, bars to the left against it.
+        The axes. Bars to the right speak for the predicted class, or for a number above the mean; to the left against.
 
     Raises:
         ValueError: the method that made the explanations has no parts.
@@ -199,28 +202,29 @@ def contributions(explanations: pd.DataFrame, *, ax: "Axes | None" = None, max_r
         axes.barh(np.arange(len(rows)), value, 0.66, left=start, edgecolor="white", label=_plain(part), **style)
         ends[1] += value.clip(min=0)
         ends[-1] += value.clip(max=0)
-    labels = [
-        f"{i}: {p} ({q:.0%})" for i, p, q in zip(rows.index, rows["prediction"], rows["probability"], strict=True)
-    ]
+    of_class = "probability" in rows
+    labels = [_said(name, row, of_class) for name, row in zip(rows.index, rows.to_dict("records"), strict=True)]
     axes.set_yticks(range(len(rows)), [_plain(label) for label in labels])
     axes.invert_yaxis()
     axes.axvline(0, color="black", linewidth=0.8)
-    axes.set_xlabel("contribution to the predicted class, logits")
+    to = "the predicted class, logits" if of_class else "the predicted number, units of the target"
+    axes.set_xlabel(f"contribution to {to}")
     axes.legend(frameon=False, fontsize="small", ncols=4, loc="lower center", bbox_to_anchor=(0.4, 1.0))
     return axes
 
 
 def history(records: Any, *, ax: "Axes | None" = None) -> "Axes":
-    """Loss and validation accuracy over the epochs of all stages.
+    """Loss and validation accuracy (or R2) over the epochs of all stages.
 
     Args:
         records: ``history_`` of a fitted estimator, or its list of records.
         ax: where to draw; a new figure if None.
 
     Returns:
-        The axes of the losses (nats); the accuracy has its own on the right.
+        The axes of the losses; the accuracy or R2 has its own on the right.
     """
     table = pd.DataFrame(list(getattr(records, "records", records)))
+    metric, name = ("accuracy",) * 2 if "validation_accuracy" in table else ("r2", "R2")
     axes = _axes(ax, (5.0, 2.7))
     right = axes.twinx()
     lines: list[Any] = []
@@ -231,17 +235,18 @@ def history(records: Any, *, ax: "Axes | None" = None) -> "Axes":
         lines = [
             *axes.plot(epoch, part["loss"], color=ORANGE, label="training loss"),
             *axes.plot(epoch, part["validation_loss"], "--", color=VERMILLION, label="validation loss"),
-            *right.plot(epoch, part["validation_accuracy"], ":", color=BLUE, linewidth=2, label="validation accuracy"),
+            *right.plot(epoch, part[f"validation_{metric}"], ":", color=BLUE, linewidth=2, label=f"validation {name}"),
         ]
         if len(starts) > 1:
             axes.axvline(start + 0.5, color=GREY, linewidth=0.8)
             at: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
-            name = _plain(part["stage"].iloc[0])
-            axes.annotate(name, (start + 0.5, 1), (3, -3), rotation=90, va="top", fontsize=7, **at)
+            axes.annotate(
+                _plain(part["stage"].iloc[0]), (start + 0.5, 1), (3, -3), rotation=90, va="top", fontsize=7, **at
+            )
     axes.set_xlim(0.5, len(table) + 0.5)
     axes.set_xlabel("epoch")
-    axes.set_ylabel("loss, nats")
-    right.set_ylabel("accuracy")
+    axes.set_ylabel("loss, nats" if metric == "accuracy" else "loss")
+    right.set_ylabel(name)
     right.set_ylim(0, 1.05)
     axes.legend(
         handles=lines, frameon=False, fontsize="x-small", ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0)
@@ -322,6 +327,12 @@ def _stacked(table: pd.DataFrame) -> "list[tuple[Any, Any]]":
     upper = table.to_numpy(float).cumsum(1)
     lower = upper - table.to_numpy(float)
     return list(zip(lower.T, upper.T, strict=True))
+def _said(name: Any, row: Mapping[Any, Any], of_class: bool) -> str:
+    """Which sample it is and what was predicted."""
+    said = row["prediction"]
+    if of_class:
+        return f"{name}: {said} ({row['probability']:.0%})"
+    return f"{name}: {said if isinstance(said, str) else f'{said:.4g}'}"
 
 
 def _mapping(result: Any) -> Mapping[str, Any]:

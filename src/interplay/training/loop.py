@@ -15,6 +15,7 @@ from torch import Tensor
 
 from interplay.methods import Batch, Method, Output, Stage
 from interplay.training.checkpoints import EachEpoch, Folder, SafetensorsIO, random_state, restore_random_state
+from interplay.training.gaps import Gaps
 from interplay.training.progress import QUALITIES, StageProgress
 
 
@@ -57,10 +58,16 @@ class History:
 
 
 class Batches:
-    """Shuffled slices of tensors in memory, each ``repeat`` times; a new order every epoch from its own generator."""
+    """Shuffled slices of tensors in memory, each ``repeat`` times; a new order every epoch from its own generator.
 
-    def __init__(self, data: Batch, size: int, generator: torch.Generator, repeat: int = 1) -> None:
-        self.data, self.size, self.generator, self.repeat = data, size, generator, repeat
+    New gaps, too, for all rows at once and from the same generator: they depend neither on the size of a batch nor on
+    whether the run was interrupted.
+    """
+
+    def __init__(
+        self, data: Batch, size: int, generator: torch.Generator, repeat: int = 1, gaps: Gaps | None = None
+    ) -> None:
+        self.data, self.size, self.generator, self.repeat, self.gaps = data, size, generator, repeat, gaps
 
     def __len__(self) -> int:
         return -(-len(self.data) // self.size) * self.repeat
@@ -68,8 +75,13 @@ class Batches:
     def __iter__(self) -> Iterator[Batch]:
         order = torch.randperm(len(self.data), generator=self.generator)
         device = next(iter(self.data.present.values())).device
+        left = None
+        if self.gaps is not None:
+            left = self.gaps.draw(int(torch.randint(2**62, (), generator=self.generator)))
         for rows in torch.split(order, self.size):
             batch = self.data[rows.to(device)].attach(row=rows.to(device))
+            if left is not None:
+                batch = batch.with_present({name: mask[rows].to(device) for name, mask in left.items()})
             for _ in range(self.repeat):
                 yield batch
 
@@ -203,7 +215,9 @@ def evaluate(method: Method, data: Batch, batch_size: int) -> Output:
     return Output(logits, join("unimodal"), join("components"), join("gate"))
 
 
-def train(method: Method, training: Batch, validation: Batch, settings: Settings, seed: int) -> History:
+def train(
+    method: Method, training: Batch, validation: Batch, settings: Settings, seed: int, gaps: Gaps | None = None
+) -> History:
     """Run all stages of a built method and leave it with the best weights, in evaluation mode.
 
     The best epoch of each stage (by ``stage.select`` on the validation part) is handed to the next one.
@@ -213,20 +227,22 @@ def train(method: Method, training: Batch, validation: Batch, settings: Settings
         training: rows to learn from.
         validation: rows that choose epochs; never trained on.
         settings: see :class:`Settings`.
-        seed: of the batch order; dropout and sampling follow torch's global state.
+        seed: of the batch order and the gaps; dropout and sampling follow torch's global state.
+        gaps: what the training rows lose in each epoch; None for nothing. Models that a method trains to prepare
+            itself see the rows as they are.
     """
     history = History()
     generator = torch.Generator().manual_seed(seed)
     folder = None
     if settings.checkpoints is not None:
-        folder = Folder(settings.checkpoints, _describe(method, training, validation, settings, seed))
+        folder = Folder(settings.checkpoints, _describe(method, training, validation, settings, seed, gaps))
     training = _prepared(method, training, settings, seed, folder)
     for number, stage in enumerate(method.stages(settings.max_epochs)):
         name = f"{number}-{stage.name}"
         done = folder.read(name) if folder else None
         if done is None:
             path = folder.under_way(name) if folder else None
-            module = _run_stage(method, stage, training, validation, settings, generator, path)
+            module = _run_stage(method, stage, training, validation, settings, generator, path, gaps)
             if not module.best_state:
                 raise RuntimeError(
                     f"stage {stage.name!r} never reached a finite validation loss; lower learning_rate "
@@ -247,12 +263,15 @@ def train(method: Method, training: Batch, validation: Batch, settings: Settings
     return history
 
 
-def _describe(method: Method, training: Batch, validation: Batch, settings: Settings, seed: int) -> str:
+def _describe(
+    method: Method, training: Batch, validation: Batch, settings: Settings, seed: int, gaps: Gaps | None
+) -> str:
     """Text that differs between runs that must not continue each other."""
     plain = replace(settings, progress=False, checkpoints=None)
     sums = [float(x.double().sum()) for batch in (training, validation) for x in _tensors(batch)]
     rows = f"{len(training)},{len(validation)}"
-    return f"{method!r} {method.criterion} {plain} seed={seed} rows={rows} sums={sums}"
+    lost = None if gaps is None else gaps.pattern
+    return f"{method!r} {method.criterion} {plain} seed={seed} missing={lost} rows={rows} sums={sums}"
 
 
 def _tensors(batch: Batch) -> list[Tensor]:
@@ -295,11 +314,14 @@ def _run_stage(
     settings: Settings,
     generator: torch.Generator,
     checkpoint: Path | None,
+    gaps: Gaps | None,
 ) -> StageModule:
     method.begin_stage(stage)
     if "encoders" in stage.frozen:
-        training, validation = method.cache_encodings(training), method.cache_encodings(validation)
-    batches = Batches(training, settings.batch_size, generator, method.steps_per_batch)
+        validation = method.cache_encodings(validation)
+        if gaps is None:  # else the encodings change with the gaps
+            training = method.cache_encodings(training)
+    batches = Batches(training, settings.batch_size, generator, method.steps_per_batch, gaps)
     method.train()
     frozen = [p for name in stage.frozen for p in method.get_submodule(name).parameters()]
     for parameter in frozen:

@@ -11,15 +11,15 @@ import pytest
 from sklearn.base import BaseEstimator
 
 import interplay as ip
-from interplay.evaluation import Comparison, Concatenation, ConfigurationError
+from interplay.evaluation import Comparison, ConcatenationClassifier, ConfigurationError
 from interplay.evaluation.comparison.store import Cell, Store
 
 GRID = """
 import time
 import interplay as ip
-from interplay.evaluation import Concatenation
+from interplay.evaluation import ConcatenationClassifier
 
-class Logged(Concatenation):
+class Logged(ConcatenationClassifier):
     "Writes down every fit, and takes long enough to be killed in the middle."
 
     def fit(self, X, y=None):
@@ -77,14 +77,18 @@ def test_killed_twice_and_resumed(tmp_path, grid):
     # Twelve cells, and the two fits that were killed.
     assert len(log.read_text().splitlines()) == 12 + 2
     found = Comparison.load(folder)
-    key = ["dataset", "method", "seed", "condition", "rate", "draw", "metric"]
+    key = ["dataset", "method", "seed", "condition", "rate", "metric"]
     assert not found.frame.duplicated(key).any()
     assert len(found.values()) == 12
     assert all(Store(folder).path(cell).read_bytes() == content for cell, content in first.items())
     assert not [path for path in folder.rglob("*") if path.suffix == ".tmp"]
     data = {name: ip.datasets.make_gates(name, n_samples=80, random_state=0).dataset for name in ("XOR", "AND")}
     again = ip.compare(
-        {"one": Concatenation(), "two": Concatenation()}, data, seeds=3, folder=tmp_path / "whole", progress=False
+        {"one": ConcatenationClassifier(), "two": ConcatenationClassifier()},
+        data,
+        seeds=3,
+        folder=tmp_path / "whole",
+        progress=False,
     )
     assert again.values()["value"].tolist() == found_in(again, found)
 

@@ -4,23 +4,24 @@ import hashlib
 import inspect
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
+from sklearn.base import clone, is_regressor
 
 from interplay import methods
 from interplay.data import MultimodalDataset
-from interplay.estimators import MultimodalClassifier
-from interplay.evaluation.comparison.concatenation import Concatenation
+from interplay.estimators import MultimodalClassifier, MultimodalRegressor
+from interplay.evaluation.comparison.concatenation import ConcatenationClassifier, ConcatenationRegressor
 from interplay.methods import Method
 
-CONTROL = "logistic"
+CONTROLS: dict[str, Any] = {"logistic": ConcatenationClassifier, "ridge": ConcatenationRegressor}
 NOT_SETTINGS = ("random_state", "progress", "checkpoints")  # change no result, or are the cell's own
 
 
 def entries(given: Mapping[str, Any] | Iterable[str], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Display name -> unfitted estimator.
+    """Display name -> `Entry` or unfitted estimator.
 
     Raises:
         ValueError: an unknown name, a setting that the estimator lacks, an object that cannot fit and predict.
@@ -30,7 +31,8 @@ def entries(given: Mapping[str, Any] | Iterable[str], settings: Mapping[str, Any
     named = dict(given) if isinstance(given, Mapping) else {_text(name): name for name in given}
     if not named:
         raise ValueError("methods: expected at least one, found none; see ip.methods.names()")
-    known = set(MultimodalClassifier().get_params(deep=False)) - {"method", *NOT_SETTINGS}
+    params = {*MultimodalClassifier().get_params(deep=False), *MultimodalRegressor().get_params(deep=False)}
+    known = params - {"method", *NOT_SETTINGS}
     unknown = sorted(set(settings) - known)
     if unknown:
         raise ValueError(f"settings: unknown {unknown}; choose among {sorted(known)}")
@@ -44,19 +46,34 @@ def _text(name: Any) -> str:
 
 
 def _estimator(name: str, value: Any, settings: Mapping[str, Any]) -> Any:
-    if isinstance(value, str) and value == CONTROL:
-        return Concatenation()
+    if isinstance(value, str) and value in CONTROLS:
+        return CONTROLS[value]()
     if isinstance(value, str) and value not in methods.names():
-        raise ValueError(f"method {name!r}: unknown {value!r}; choose one of {', '.join([*methods.names(), CONTROL])}")
+        known = ", ".join([*methods.names(), *CONTROLS])
+        raise ValueError(f"method {name!r}: unknown {value!r}; choose one of {known}")
     if isinstance(value, str | Method):
-        return MultimodalClassifier(value, **settings)
-    lacking = [verb for verb in ("fit", "predict_proba", "get_params") if not hasattr(value, verb)]
+        return Entry(value, dict(settings))
+    predict = "predict" if is_regressor(value) else "predict_proba"
+    lacking = [verb for verb in ("fit", predict, "get_params") if not hasattr(value, verb)]
     if lacking:
         raise ValueError(
             f"method {name!r}: expected a name, a configured method or an estimator, found {type(value).__name__} "
             f"without {', '.join(lacking)}"
         )
     return value
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A method and its settings; the task of the data chooses the estimator."""
+
+    method: str | Method
+    settings: Mapping[str, Any]
+
+    def estimator(self, task: str | None) -> Any:
+        """An unfitted classifier or regressor."""
+        kind = MultimodalRegressor if task == "regression" else MultimodalClassifier
+        return kind(self.method, **self.settings)
 
 
 def seeded(estimator: Any, seed: int) -> Any:
@@ -83,10 +100,12 @@ class OnMapping:
         self.model = self.model.fit(_mapping(dataset), dataset.target)
         return self
 
-    @property
-    def classes_(self) -> Any:
-        """As the model has them."""
-        return self.model.classes_
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.model, name)
+
+    def predict(self, dataset: MultimodalDataset) -> Any:
+        """As the model answers."""
+        return self.model.predict(_mapping(dataset))
 
     def predict_proba(self, dataset: MultimodalDataset) -> Any:
         """As the model answers."""
@@ -108,6 +127,11 @@ def _mapping(dataset: MultimodalDataset) -> dict[str, Any]:
             found[name] = x.copy()
             found[name][~here] = np.nan if x.dtype.kind == "f" else 0
     return found
+
+
+def described(entry: Any) -> Any:
+    """What can be written down of an entry."""
+    return describe(entry.estimator("classification") if isinstance(entry, Entry) else entry)
 
 
 def describe(value: Any) -> Any:

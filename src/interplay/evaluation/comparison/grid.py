@@ -11,7 +11,7 @@ from typing import Any
 from joblib import Parallel, delayed
 
 from interplay.data import MultimodalDataset
-from interplay.evaluation.comparison.entries import describe, entries
+from interplay.evaluation.comparison.entries import described, entries
 from interplay.evaluation.comparison.progress import reporter
 from interplay.evaluation.comparison.result import Comparison
 from interplay.evaluation.comparison.sources import Parts, Source, fingerprint, sizes, source
@@ -37,7 +37,7 @@ class Outcome:
     state: str
     seconds: float
     error: str = ""
-    accuracy: float | None = None
+    score: tuple[str, float] = ("", float("nan"))
 
 
 def compare(
@@ -61,11 +61,12 @@ def compare(
     the same grid from several processes. A cell that fails is written down and the others go on.
 
     Args:
-        methods: names (``ip.methods.names()``, or ``"logistic"`` for logistic regression on all features), or a mapping
-            from display name to a name, a configured method, or an unfitted estimator. Any estimator with ``fit(X, y)``,
-            ``predict_proba(X)``, ``classes_`` and ``get_params`` will do, where ``X`` maps modality to array.
+        methods: names (``ip.methods.names()``; ``"logistic"`` and ``"ridge"`` for linear models on all features), or a
+            mapping from display name to a name, a configured method, or an unfitted estimator. Any estimator with
+            ``fit(X, y)``, ``predict_proba(X)``, ``classes_`` and ``get_params`` will do, where ``X`` maps modality to
+            array: NaN in rows that lack the modality, None where all do.
         datasets: name -> labelled `MultimodalDataset` (parted anew by each seed), a pair (train, test), the path of a
-            file, or a callable that returns one of the first two and may take the seed; a callable is called in the worker.
+            file, or a callable that returns one of the first two, may take the seed, and is called in the worker.
         seeds: so many seeds from 0, or these. A seed draws the parts, the initial weights and the order of batches.
         folder: where results are kept, a file a cell.
         settings: of `MultimodalClassifier`, the same for all methods that are not whole estimators.
@@ -103,7 +104,7 @@ def compare(
     sources = {name: source(name, content, test_size, folds) for name, content in datasets.items()}
     store = Store(folder)
     for name, estimator in estimators.items():
-        store.agree("methods", name, {"estimator": describe(estimator)})
+        store.agree("methods", name, {"estimator": described(estimator)})
     options = Options(str(folder), dict(metrics or {}), missing, uuid.uuid4().hex)
     cells = [
         Cell(dataset, method, seed, fold)
@@ -137,9 +138,8 @@ def run_cell(cell: Cell, estimator: Any, origin: Source, options: Options, retry
             text = f"{type(error).__name__}: {error}"
             store.write_failure(cell, {"error": text, "traceback": traceback.format_exc()})
             return Outcome(cell, "failed", time.perf_counter() - started, text)
-    rows = found.rows
-    accuracy = rows.loc[(rows["condition"] == "complete") & (rows["metric"] == "accuracy"), "value"]
-    return Outcome(cell, "done", time.perf_counter() - started, accuracy=float(accuracy.iloc[0]))
+    first = found.rows.iloc[0]
+    return Outcome(cell, "done", time.perf_counter() - started, score=(first["metric"], float(first["value"])))
 
 
 # The parts that this process used last: neighbouring cells share them.

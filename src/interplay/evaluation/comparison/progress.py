@@ -40,7 +40,8 @@ def said(outcome: Any) -> str:
         return f"{outcome.cell}: another process has it"
     if outcome.state == "failed":
         return f"{outcome.cell}: FAILED, {outcome.error}"
-    return f"{outcome.cell}: accuracy {outcome.accuracy:.3f}, {duration(outcome.seconds)}"
+    metric, value = outcome.score
+    return f"{outcome.cell}: {metric} {value:.3f}, {duration(outcome.seconds)}"
 
 
 def duration(seconds: float) -> str:

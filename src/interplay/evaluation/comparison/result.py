@@ -27,9 +27,10 @@ class Comparison:
     """Finished cells of a grid.
 
     Attributes:
-        frame: a row for each ``dataset``, ``method``, ``seed``, ``fold``, ``condition``, ``rate``, ``draw`` and
-            ``metric``, with its ``value``. Condition ``complete`` is the test part as it is, ``cost`` what it took,
-            ``chance`` the class frequencies' answer; ``rate`` is NaN outside missing rates.
+        frame: a row for each ``dataset``, ``method``, ``seed``, ``fold``, ``condition``, ``rate`` and ``metric``, with
+            its ``value``. Condition ``complete`` is the test part as it is; the names of modalities are what is left of
+            it; ``rate 0.1`` is a missing rate; ``without <modality>`` has the ``cost`` of losing it; ``missing`` has
+            means over subsets and rates; ``chance`` is the best constant answer; ``cost`` is what training took.
         notes: a row for each cell: when it was finished, with which versions, what could not be computed.
         failures: a row for each cell that failed: ``dataset``, ``method``, ``seed``, ``fold``, ``error``.
     """
@@ -38,8 +39,10 @@ class Comparison:
         self.store, self.cells = store, list(cells)
         self.methods, self.datasets = list(methods), list(datasets)
         read = [store.read(cell) for cell in cells]
-        keys = ["dataset", "method", "seed", "fold", "condition", "rate", "draw", "metric", "value"]
-        self.frame = pd.concat([rows for rows, _ in read], ignore_index=True)[keys] if read else pd.DataFrame(columns=keys)
+        keys = ["dataset", "method", "seed", "fold", "condition", "rate", "metric", "value"]
+        self.frame = (
+            pd.concat([rows for rows, _ in read], ignore_index=True)[keys] if read else pd.DataFrame(columns=keys)
+        )
         self.notes = pd.DataFrame([notes for _, notes in read])
 
     @classmethod
@@ -79,7 +82,7 @@ class Comparison:
         )
 
     def values(self, metric: str = "accuracy", condition: str = COMPLETE) -> pd.DataFrame:
-        """One number a cell: columns ``dataset``, ``method``, ``seed``, ``fold``, ``value``; draws are averaged.
+        """One number a cell: columns ``dataset``, ``method``, ``seed``, ``fold``, ``value``.
 
         Raises:
             ValueError: no cell has such a number.
@@ -88,7 +91,9 @@ class Comparison:
         chosen = frame[(frame["metric"] == metric) & (frame["condition"] == condition)]
         if chosen.empty:
             known = sorted(set(frame.loc[frame["condition"] == condition, "metric"]))
-            where = f"condition {condition!r} has {known}" if known else f"conditions: {sorted(set(frame['condition']))}"
+            where = (
+                f"condition {condition!r} has {known}" if known else f"conditions: {sorted(set(frame['condition']))}"
+            )
             raise ValueError(f"no metric {metric!r} for condition {condition!r}; {where}")
         return chosen.groupby(["dataset", "method", "seed", "fold"], sort=False)["value"].mean().reset_index()
 
@@ -165,15 +170,21 @@ class Comparison:
         return table.assign(p_holm=holm(table["p"])) if len(table) else table
 
     def cost(self) -> pd.DataFrame:
-        """What a training took, mean over all cells of a method: wall and processor seconds, seconds of all tests, peak
-        resident memory of the process in MB, number of parameters, epochs.
+        """What a training took, mean over all cells of a method.
+
+        ``seconds`` (wall) and ``processor_seconds`` of fitting, ``test_seconds`` of all tests, ``memory_mb`` (peak
+        resident memory of the process while fitting), ``parameters``, ``epochs``.
         """
         rows = self.frame[self.frame["condition"] == "cost"]
-        return rows.pivot_table(index="method", columns="metric", values="value").reindex(self.methods).dropna(how="all")
+        return (
+            rows.pivot_table(index="method", columns="metric", values="value").reindex(self.methods).dropna(how="all")
+        )
 
     def predictions(self, dataset: str, method: str) -> pd.DataFrame:
-        """Answers of all seeds on the complete test part: ``seed``, ``fold``, ``id``, ``target``, ``predicted``,
-        ``probability`` (of the target), ``probabilities`` (of all classes), ``group`` where there are subjects.
+        """Answers of all seeds on the complete test part.
+
+        ``seed``, ``fold``, ``id``, ``group`` where there are subjects, ``target``, ``predicted``, and of classifiers
+        ``probability`` (of the target) and ``probabilities`` (of all classes).
         """
         cells = [cell for cell in self.cells if (cell.dataset, cell.method) == (dataset, method)]
         if not cells:
@@ -260,4 +271,3 @@ def _said(mean: float, sd: float) -> str:
 
 def _count(n: int, what: str) -> str:
     return f"{n} {what}{'' if n == 1 else 's'}"
-

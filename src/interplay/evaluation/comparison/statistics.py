@@ -162,7 +162,7 @@ def paired_bootstrap(
     members = np.arange(n) if clusters is None else np.unique(np.asarray(clusters), return_inverse=True)[1]
     m = int(members.max()) + 1
     # Sums by cluster: what a resample needs of the samples.
-    sums = np.stack([np.bincount(members, np.where(row_known, row, 0), m) for row, row_known in zip(d, known, strict=True)])
+    sums = np.stack([np.bincount(members, row, m) for row in np.where(known, d, 0)])
     counts = np.stack([np.bincount(members, row_known, m) for row_known in known])
     rng = np.random.default_rng(random_state)
     means = np.empty(n_bootstrap)

@@ -113,7 +113,7 @@ class Store:
         content = json.loads(json.dumps(content))
         with FileLock(self.folder / ".lock"):
             if not path.exists():
-                return _write_json(path, content)
+                _write_json(path, content)
         kept = json.loads(path.read_text(encoding="utf-8"))
         if kept != content:
             what = {"methods": "method", "data": "data set"}[kind]

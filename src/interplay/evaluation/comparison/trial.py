@@ -9,12 +9,15 @@ import numpy as np
 import pandas as pd
 
 from interplay.data import MultimodalDataset
-from interplay.evaluation.comparison.entries import on_dataset, seeded
-from interplay.evaluation.missing import CHANCE, COMPLETE, evaluate
+from interplay.evaluation.comparison.entries import Entry, on_dataset, seeded
+from interplay.evaluation.metrics import answers, score_model
+from interplay.evaluation.missing import CHANCE, COMPLETE
 from interplay.evaluation.results import versions
+from interplay.evaluation.robustness import robustness
 
 Metric = Callable[[Any, MultimodalDataset], float]
-ROW = ["condition", "rate", "draw", "metric", "value"]
+ROW = ["condition", "rate", "metric", "value"]
+MISSING = "missing"
 
 
 @dataclass
@@ -22,7 +25,7 @@ class Trial:
     """What a cell found.
 
     Attributes:
-        rows: ``condition``, ``rate``, ``draw``, ``metric``, ``value``.
+        rows: ``condition``, ``rate``, ``metric``, ``value``.
         predictions: a row for each row of the test part.
         notes: what else is written down: versions, what could not be computed and why.
     """
@@ -42,42 +45,70 @@ def trial(
     missing: bool = True,
 ) -> Trial:
     """Fit a fresh copy on ``train`` and test it on ``test``, complete and with modalities missing."""
-    model = on_dataset(seeded(estimator, seed))
+    chosen = estimator.estimator(train.task) if isinstance(estimator, Entry) else estimator
+    model = on_dataset(seeded(chosen, seed))
     _reset_peak()
     wall, processor = time.perf_counter(), time.process_time()
     model.fit(train)
     costs = {"seconds": time.perf_counter() - wall, "processor_seconds": time.process_time() - processor}
     costs |= {"memory_mb": _peak_mb(), **_size(model)}
     started = time.perf_counter()
-    notes: dict[str, Any] = {"versions": versions(), "finished": "", "problems": {}}
-    conditions = _conditions(model, test, missing)
+    notes: dict[str, Any] = {"versions": versions(), "problems": {}}
+    blocks = [_rows(COMPLETE, score_model(model, test))]
     predictions = predict(model, test)
-    own = _own(model, test, metrics or {}, notes["problems"])
-    costs["test_seconds"] = time.perf_counter() - started
-    frame = pd.concat([conditions, _rows("cost", costs), _rows(COMPLETE, own)], ignore_index=True)
+    if missing:
+        blocks += _conditions(model, test, notes["problems"])
+    tested = time.perf_counter()
+    blocks.append(_rows(COMPLETE, _own(model, test, metrics or {}, notes["problems"])))
+    costs |= {"test_seconds": tested - started, "metric_seconds": time.perf_counter() - tested}
+    blocks.append(_rows("cost", costs))
     notes["finished"] = pd.Timestamp.now("UTC").isoformat(timespec="seconds")
-    return Trial(frame[ROW], predictions, notes)
+    return Trial(pd.concat(blocks, ignore_index=True)[ROW], predictions, notes)
 
 
 def predict(model: Any, test: MultimodalDataset) -> pd.DataFrame:
-    """Answers on the complete test part: ``id``, ``group``, ``target``, ``predicted`` and the probabilities of all
-    classes in their order.
+    """Answers on the complete test part.
+
+    ``id``, ``group`` where there are subjects, ``target``, ``predicted``, and of classifiers ``probability`` (of the
+    target) and ``probabilities`` (of all classes, in their order).
     """
-    probabilities = np.asarray(model.predict_proba(test))
-    frame = {"id": test.ids, "target": test.target, "predicted": np.asarray(model.classes_)[probabilities.argmax(1)]}
+    said = answers(model, test)
+    frame: dict[str, Any] = {"id": test.ids, "target": test.target}
     if test.groups is not None:
         frame["group"] = test.groups
-    codes = np.searchsorted(model.classes_, test.target)
-    frame["probability"] = probabilities[np.arange(len(test)), codes]
-    frame["probabilities"] = list(probabilities.astype(np.float32))
+    if (classes := getattr(model, "classes_", None)) is None:
+        return pd.DataFrame(frame | {"predicted": said})
+    codes = np.searchsorted(classes, test.target)
+    frame["predicted"] = np.asarray(classes)[said.argmax(1)]
+    frame["probability"] = said[np.arange(len(test)), codes]
+    frame["probabilities"] = list(said.astype(np.float32))
     return pd.DataFrame(frame)
 
 
-def _conditions(model: Any, test: MultimodalDataset, missing: bool) -> pd.DataFrame:
-    table = evaluate(model, test)
-    table = table if missing else table.loc[[COMPLETE, CHANCE]]
-    wide = table.drop(columns="n").assign(rate=np.nan, draw=0).reset_index()
-    return wide.melt(["condition", "rate", "draw"], var_name="metric", value_name="value")
+def _conditions(model: Any, test: MultimodalDataset, problems: dict[str, str]) -> list[pd.DataFrame]:
+    """Every proper subset of modalities, missing rates, what each modality is worth, and their means."""
+    try:
+        found = robustness(model, test)
+    except Exception as error:  # somebody else's model may not take gaps
+        problems[MISSING] = f"{type(error).__name__}: {error}"
+        return []
+    subsets = found.subsets.iloc[1:].drop(columns=["missing", "size"]).rename(columns={"subset": "condition"})
+    rates = found.rates.iloc[1:].copy()
+    rates["condition"] = [f"rate {rate:.3g}" for rate in rates["rate"]]
+    costs = found.costs.assign(condition="without " + found.costs["modality"].astype(str)).drop(columns="modality")
+    means = {name: getattr(found, name) for name in ("mean_subsets", "mean_rates", "relative")}
+    known = {name: value for name, value in means.items() if not np.isnan(value)}
+    tidy = [_melted(table) for table in (subsets, rates, costs) if len(table)]
+    return [
+        *tidy,
+        _rows(MISSING, known | {"effective": found.effective()}),
+        _rows(CHANCE, {found.metric: found.chance}),
+    ]
+
+
+def _melted(table: pd.DataFrame) -> pd.DataFrame:
+    wide = table if "rate" in table else table.assign(rate=np.nan)
+    return wide.melt(["condition", "rate"], var_name="metric", value_name="value").astype({"value": float})
 
 
 def _own(
@@ -101,7 +132,7 @@ def _diagnostics(model: Any) -> dict[str, float]:
     last = history.records[-1]["stage"]
     best = [r for r in history.records if r["stage"] == last and r["epoch"] == history.best_epochs.get(last)]
     numbers = best[-1] if best else history.records[-1]
-    return {k: float(v) for k, v in numbers.items() if isinstance(v, float) and k not in ("loss",)}
+    return {k: float(v) for k, v in numbers.items() if isinstance(v, float) and k != "loss"}
 
 
 def _size(model: Any) -> dict[str, float]:
@@ -117,7 +148,7 @@ def _size(model: Any) -> dict[str, float]:
 
 def _rows(condition: str, values: Mapping[str, float]) -> pd.DataFrame:
     frame = pd.DataFrame({"metric": list(values), "value": [float(v) for v in values.values()]})
-    return frame.assign(condition=condition, rate=np.nan, draw=0)
+    return frame.assign(condition=condition, rate=np.nan)
 
 
 def _reset_peak() -> None:
