@@ -384,6 +384,19 @@ def test_a_collapsed_block_raises_the_alarm() -> None:
         method.after_fit(method(rows()), rows())
 
 
+def test_synergy_without_material_raises_the_alarm() -> None:
+    method = built(DMIL(), 3).eval()
+    assert not _dmil_diagnostics.collapsed(method.diagnostics(rows(n_modalities=3)))
+    with torch.no_grad():
+        method.irrelevant["b"].linear.weight.zero_()
+    # Two others are left.
+    assert not _dmil_diagnostics.collapsed(method.diagnostics(rows(n_modalities=3)))
+    with torch.no_grad():
+        method.irrelevant["c"].linear.weight.zero_()
+    with pytest.warns(UserWarning, match="N:b, N:c collapsed"):
+        method.after_fit(method(rows(n_modalities=3)), rows(n_modalities=3))
+
+
 def test_uncertainty_comes_from_the_posteriors(data: MultimodalDataset) -> None:
     params = {"max_epochs": 7, "batch_size": 32, "width": 16, "random_state": 0}
     model = MultimodalClassifier(DMIL(), **params).fit(data)
@@ -436,3 +449,72 @@ def test_theorem_1_on_known_composition(shares: tuple[float, ...], visible: bool
     assert mutual_information(without_kind) - bound == pytest.approx(gap, abs=1e-9)
     assert gap >= -1e-9
     assert (gap < 1e-9) == visible
+
+
+# --- masks, precision, alarms
+
+
+@pytest.mark.parametrize("preset", ["supervised", "published"])
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+def test_also_with_gaps_the_loss_does_not_depend_on_how_rows_are_batched(preset: str, dropout: float) -> None:
+    """Rows that lack a modality are unevenly spread: means over what a batch has would not average."""
+    batch = with_composition(rows(40, gaps=True), 4)
+    order = torch.stack(list(batch.present.values())).sum(0).argsort()
+    method = built(DMIL(preset, modality_dropout=dropout)).eval()
+    batch = method.prepare(batch[order], lambda *_: None)
+    for stage in method.stages(14):
+        method.begin_stage(stage)
+        whole = method.loss(method(batch), batch, stage)
+        halves = [method.loss(method(part), part, stage) for part in (batch[:10], batch[10:])]
+        torch.testing.assert_close(whole.total, 0.25 * halves[0].total + 0.75 * halves[1].total)
+    # Without dropout each term is the mean over the rows that have what it needs.
+    if not dropout:
+        losses = cross_entropy(method(batch).unimodal["a"], batch.target, reduction="none")
+        torch.testing.assert_close(whole.parts["head:a"], losses[batch.present["a"]].mean())
+
+
+def test_rates_are_those_of_training_with_dropout() -> None:
+    method = built(DMIL("corrected", modality_dropout=0.5))
+    batch = rows(4000)
+    method.prepare(batch, lambda *_: None)
+    first = dict(method.rates)
+    # Both are drawn with 1/2 each; where both would go, one stays: 1/4 + 1/4 + 1/8 for either, 1/4 for both.
+    assert first["present:a"] == pytest.approx(0.625, abs=0.03)
+    assert first["available:synergy"] == pytest.approx(0.25, abs=0.03)
+    assert first["available:redundancy"] == 1
+    method.prepare(batch, lambda *_: None)
+    assert method.rates == first
+
+
+@pytest.mark.parametrize("preset", ["supervised", "published"])
+def test_mixed_precision_keeps_divergences_in_full_precision(preset: str) -> None:
+    method = built(DMIL(preset, width=8)).train()
+    batch = with_composition(rows(gaps=True), 4)
+    stage = Stage("joint", 1)
+    method.begin_stage(stage)
+    with torch.autocast("cpu", torch.bfloat16):
+        output = method(batch)
+        loss = method.loss(output, batch, stage)
+    assert output.latents["relevant"]["a"][0].dtype == torch.bfloat16
+    assert all(loss.parts[name].dtype == torch.float32 for name in ("kl:a", "redundancy_kl", "alignment:b", "fused"))
+    q, n = (
+        torch.distributions.Normal(m.double(), (v.double() / 2).exp())
+        for m, v in (output.latents["relevant"]["a"], output.latents["irrelevant"]["a"])
+    )
+    prior = torch.distributions.Normal(torch.zeros((), dtype=torch.float64), torch.ones((), dtype=torch.float64))
+    exact = sum(torch.distributions.kl_divergence(d, prior).mean(-1) for d in (q, n)) * batch.present["a"]
+    torch.testing.assert_close(loss.parts["kl:a"].double(), exact.mean(), rtol=1e-6, atol=1e-7)
+    loss.total.backward()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in method.parameters())
+
+
+def test_mixed_precision_trains(data: MultimodalDataset) -> None:
+    params = {"max_epochs": 10, "batch_size": 32, "width": 16, "random_state": 0, "learning_rate": 3e-3}
+    full, mixed = (
+        MultimodalClassifier(DMIL(), precision=precision, **params).fit(data) for precision in ("32-true", "bf16-mixed")
+    )
+    assert mixed.score(data) > full.score(data) - 0.05
+    assert not np.array_equal(mixed.predict_proba(data), full.predict_proba(data))
+    assert {p.dtype for p in mixed.method_.parameters()} == {torch.float32}
+    with pytest.raises(ValueError, match="precision must be '32-true' or"):
+        MultimodalClassifier(precision="8-bit").fit(data)

@@ -68,5 +68,13 @@ def alignment(x: Tensor, y: Tensor) -> float:
 
 
 def collapsed(found: Mapping[str, float]) -> list[str]:
-    """Blocks that hold the target's information and carry nothing."""
-    return [key.removeprefix("active:") for key, units in found.items() if key.startswith("active:M") and not units]
+    """Blocks that carry nothing though something depends on them.
+
+    Every ``M`` holds what its modality tells about the target. Synergy needs an ``N`` in two modalities. ``R`` and
+    ``U`` may be empty with good reason: nothing shared, nothing unique.
+    """
+    units = {key.removeprefix("active:"): n for key, n in found.items() if key.startswith("active:")}
+    rest = [block for block in units if block.startswith("N:")]
+    dead = [block for block in rest if not units[block]]
+    alone = len(rest) - len(dead) < 2
+    return [block for block in units if block.startswith("M:") and not units[block]] + (dead if alone else [])

@@ -147,6 +147,7 @@ class DMIL(Method):
         self.parts = [part.name for part in self.structure]
         self.synergies = [part.name for part in self.structure if part.kind == "synergy"]
         self.synergy_shares = dict.fromkeys(self.synergies, 0.5)
+        self.rates: dict[str, float] = {}
         if self.levels != "intra":
             shared = [part for part in self.structure if part.kind == "redundancy"]
             kind: Any = GaussianHead if self.variational else PointHead
@@ -181,7 +182,13 @@ class DMIL(Method):
         ]
 
     def prepare(self, training: Batch, fit: Fit) -> Batch:
-        """Attach the composition of each training row."""
+        """Attach the composition of each training row, and note how often each modality and part is there."""
+        seen = Batch({}, {name: rows.cpu() for name, rows in training.present.items()})
+        if self.modality_dropout:
+            # A stream of its own, so that a resumed run finds the same rates.
+            seen = hide_modalities(seen, self.modality_dropout, torch.Generator().manual_seed(0))
+        there = _dmil_loss.masks(self.structure, seen).items()
+        self.rates = {name: max(float(rows.float().mean()), 1 / len(training)) for name, rows in there}
         if not self.supervised:
             return training
         shares = training.extra.get("composition")
@@ -306,12 +313,12 @@ class DMIL(Method):
             return _dmil_diagnostics.diagnostics(self, self(some), some)
 
     def after_fit(self, output: Output, batch: Batch) -> None:
-        """Warn where a block that should hold the target's information is empty."""
+        """Warn where a block that others depend on is empty."""
         empty = _dmil_diagnostics.collapsed(self.diagnostics(batch))
         if empty:
             warnings.warn(
-                f"DMIL: the latent blocks {', '.join(empty)} collapsed to their prior and carry nothing; lower "
-                "bottleneck, or set variational=False",
+                f"DMIL: the latent blocks {', '.join(empty)} collapsed to their prior and carry nothing (M: what tells "
+                "the target, N: what synergy is made of); lower bottleneck, or set variational=False",
                 stacklevel=2,
             )
 
@@ -321,12 +328,16 @@ class DMIL(Method):
         return _dmil_loss.total(self, output, batch, w)
 
 
-def hide_modalities(batch: Batch, probability: float) -> Batch:
+def hide_modalities(batch: Batch, probability: float, generator: torch.Generator | None = None) -> Batch:
     """Hide each modality of each row with a probability; a row keeps at least one of those it had."""
     present = torch.stack(list(batch.present.values()))
-    kept = present & (torch.rand(present.shape, device=present.device) >= probability)
+
+    def draw() -> Tensor:
+        return torch.rand(present.shape, device=present.device, generator=generator)
+
+    kept = present & (draw() >= probability)
     # Where all would go, the one with the highest random score stays.
-    score = torch.rand(present.shape, device=present.device).masked_fill(~present, -1)
+    score = draw().masked_fill(~present, -1)
     spared = torch.zeros_like(present).scatter_(0, score.argmax(0, keepdim=True), True) & present
     kept = torch.where(kept.any(0), kept, spared)
     return batch.with_present(dict(zip(batch.present, kept, strict=True)))
