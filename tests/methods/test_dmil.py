@@ -337,12 +337,23 @@ def test_every_option_learns(params: Mapping[str, object], parts: list[str], dat
         ({"preset": "best"}, "preset must be 'supervised' or"),
         ({"levels": "all"}, "levels must be 'both' or"),
         ({"modality_dropout": 1.0}, "modality_dropout must lie in"),
+        ({"stage_epochs": (3, 1)}, "stage_epochs must be three integers"),
+        ({"stage_epochs": (3, 0, 3)}, "stage_epochs must be three integers"),
         ({"n_folds": 1}, "n_folds must be at least 2"),
     ],
 )
 def test_parameters_are_checked(params: Mapping[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         DMIL(**params).check(("a", "b"), "classification")
+
+
+@pytest.mark.parametrize(("preset", "shares"), [("supervised", (30, 10, 30)), ("published", (10, 5, 55))])
+def test_lengths_of_stages(preset: str, shares: tuple[int, ...], data: MultimodalDataset) -> None:
+    assert tuple(stage.epochs for stage in built(DMIL(preset)).stages(70)) == shares
+    assert [stage.epochs for stage in built(DMIL(preset, stage_epochs=(4, 2, 9))).stages(70)] == [4, 2, 9]
+    method = DMIL(preset, stage_epochs=(2, 1, 3), n_folds=2)
+    model = MultimodalClassifier(method, batch_size=64, width=8, random_state=0).fit(data)
+    assert [r["stage"] for r in model.history_.records] == ["intra"] * 2 + ["consistency"] + ["joint"] * 3
 
 
 def test_synergy_that_says_almost_nothing_says_nothing() -> None:

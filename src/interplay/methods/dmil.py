@@ -59,6 +59,8 @@ class DMIL(Method):
         pairs: three and more modalities: also a ``"redundancy"`` part, a ``"synergy"`` part, or ``"both"``, for each
             pair, named ``redundancy:a+b`` and ``synergy:a+b``. ``redundancy`` is then what at least three modalities
             carry, ``synergy`` what takes three. The published presets have no pairs.
+        stage_epochs: the most epochs of each of the three stages; None divides ``max_epochs`` 3 : 1 : 3 (published
+            10 : 5 : 55). A stage ends earlier when the estimator's ``patience`` is spent.
         modality_dropout: chance that a training step hides a modality of a row; one always stays.
         n_folds: folds of the classifiers behind the composition targets.
         bottleneck: factor on all variational, alignment and reconstruction weights; 0 with ``variational=False``
@@ -76,6 +78,7 @@ class DMIL(Method):
         levels: str = "both",
         variational: bool = True,
         pairs: str = "none",
+        stage_epochs: tuple[int, int, int] | None = None,
         modality_dropout: float = 0.0,
         n_folds: int = 4,
         bottleneck: float = 1.0,
@@ -89,6 +92,7 @@ class DMIL(Method):
         self.levels = levels
         self.variational = variational
         self.pairs = pairs
+        self.stage_epochs = stage_epochs
         self.modality_dropout = modality_dropout
         self.n_folds = n_folds
         self.bottleneck = bottleneck
@@ -107,6 +111,9 @@ class DMIL(Method):
             raise ValueError(f"DMIL: modality_dropout must lie in [0, 1), found {self.modality_dropout!r}")
         if self.n_folds < 2:
             raise ValueError(f"DMIL: n_folds must be at least 2, found {self.n_folds!r}")
+        lengths = self.stage_epochs
+        if lengths is not None and not (len(lengths) == 3 and all(isinstance(n, int) and n >= 1 for n in lengths)):
+            raise ValueError(f"DMIL: stage_epochs must be three integers >= 1, found {lengths!r}")
         if self.pairs != "none" and len(names) < 3:
             raise ValueError(f"DMIL: pairs={self.pairs!r} needs three modalities, found {list(names)}; use 'none'")
         if self.pairs in ("redundancy", "both") and self.levels == "intra":
@@ -163,22 +170,18 @@ class DMIL(Method):
         self.gate = nn.Sequential(nn.Linear(inputs * e, e), nn.ReLU(), nn.Linear(e, len(self.parts)))
 
     def stages(self, max_epochs: int) -> list[Stage]:
-        """Three stages; the published schedule is 10, 5 and 55 of 70 epochs."""
-        intra, consistency = max(1, max_epochs // 7), max(1, max_epochs // 14)
-        frozen = tuple(name for name in FIRST_LEVEL if hasattr(self, name))
-        if self.published:
-            rest = max(1, max_epochs - intra - consistency)
-            sgd: dict[str, Any] = {"optimizer": "sgd"}
-            return [
-                Stage("intra", intra, 4e-3, plateau=(0.2, 2), **sgd),
-                Stage("consistency", consistency, 1e-3, frozen, plateau=(0.1, 1), **sgd),
-                Stage("joint", rest, 1e-5, plateau=(0.1, 10), **sgd),
-            ]
-        intra, consistency = max(1, 3 * max_epochs // 7), max(1, max_epochs // 7)
+        """Three stages, the second with a frozen first level."""
+        shares = (10, 5, 55) if self.published else (3, 1, 3)
+        first, second = (max(1, max_epochs * share // sum(shares)) for share in shares[:2])
+        lengths = self.stage_epochs or (first, second, max(1, max_epochs - first - second))
+        names = ("intra", "consistency", "joint")
+        frozen = [(), tuple(name for name in FIRST_LEVEL if hasattr(self, name)), ()]
+        if not self.published:
+            return [Stage(*stage, frozen=kept) for *stage, kept in zip(names, lengths, frozen, strict=True)]
+        rates, plateaus = (4e-3, 1e-3, 1e-5), ((0.2, 2), (0.1, 1), (0.1, 10))
         return [
-            Stage("intra", intra),
-            Stage("consistency", consistency, frozen=frozen),
-            Stage("joint", max(1, max_epochs - intra - consistency)),
+            Stage(*stage, optimizer="sgd", plateau=plateau)
+            for *stage, plateau in zip(names, lengths, rates, frozen, plateaus, strict=True)
         ]
 
     def prepare(self, training: Batch, fit: Fit) -> Batch:
