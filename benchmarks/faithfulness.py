@@ -93,11 +93,11 @@ def _label(composition: dict[str, Any] | None) -> str:
 def summary(records: list[dict[str, Any]]) -> tuple[pd.DataFrame, bool]:
     """Mean, spread and extremes of the runs of each setting; whether ours holds its thresholds."""
     rows = [
-        {**r["case"], "composition": _label(r["case"].get("composition")),
+        {"type_visible": True, "n_modalities": 2, **r["case"], "composition": _label(r["case"].get("composition")),
          **{k: r[k] for k in ("accuracy", "routing", "gate_routing", "synergy_leak", "calibration_error")}}
         for r in records
     ]  # fmt: skip
-    frame = pd.DataFrame(rows).fillna({"type_visible": True, "n_modalities": 2})
+    frame = pd.DataFrame(rows).astype({"accuracy": float, "routing": float, "gate_routing": float})
     keys = ["method", "composition", "n_classes", "noise", "nonlinear", "type_visible", "n_modalities", "n_samples"]
     table = frame.groupby(keys)[["accuracy", "routing", "gate_routing", "synergy_leak", "calibration_error"]]
     held = frame[(frame.method == "ours") & (frame.n_samples == 8000) & frame.type_visible & (frame.n_modalities == 2)]
