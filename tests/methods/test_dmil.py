@@ -437,9 +437,12 @@ def test_xor_is_synergy() -> None:
 # --- theory
 
 
-@pytest.mark.parametrize("shares", [(0.25,) * 4, (0.5, 0.25, 0.25, 0.0), (0.0, 0.5, 0.0, 0.5)])
+BY_CLASS = ([0.7, 0.2, 0.1], [0.1, 0.6, 0.1], [0.1, 0.2, 0.1], [0.1, 0.0, 0.7])
+
+
+@pytest.mark.parametrize("shares", [(0.25,) * 4, (0.5, 0.25, 0.25, 0.0), (0.0, 0.5, 0.0, 0.5), BY_CLASS])
 @pytest.mark.parametrize("visible", [True, False])
-def test_theorem_1_on_known_composition(shares: tuple[float, ...], visible: bool) -> None:
+def test_theorem_1_on_known_composition(shares: tuple[float | list[float], ...], visible: bool) -> None:
     """I(Z;Y) >= E_c I(Z;Y|c) - H(C|Z) + I(Y;C), and the gap is H(C|Z,Y): zero where kinds are visible."""
     n_classes, kinds = 3, ("redundancy", "unique:a", "unique:b", "synergy")
 
@@ -450,12 +453,14 @@ def test_theorem_1_on_known_composition(shares: tuple[float, ...], visible: bool
     each = [enumerate_kind(kind) for kind in kinds]
     joint = np.zeros((4, *((4,) if visible else ()), *each[0].shape))  # C, (kind as seen in Z), Z, Y
     for k, (share, table) in enumerate(zip(shares, each, strict=True)):
-        joint[(k, k) if visible else k] = share * table
+        joint[(k, k) if visible else k] = np.asarray(share) * table
     joint = joint.reshape(4, -1, n_classes)
     without_kind = joint.sum(0)
     h_kind = entropy(joint.sum(2)) - entropy(joint.sum((0, 2)))
-    bound = sum(s * mutual_information(t) for s, t in zip(shares, each, strict=True)) - h_kind
-    bound += mutual_information(joint.sum(1))
+    bound = sum(t.sum() * mutual_information(t / t.sum()) for t in joint if t.any()) - h_kind
+    told_by_kind = mutual_information(joint.sum(1))
+    assert (told_by_kind > 0.01) == (shares is BY_CLASS)
+    bound += told_by_kind
     gap = entropy(joint) - entropy(without_kind)
     assert mutual_information(without_kind) - bound == pytest.approx(gap, abs=1e-9)
     assert gap >= -1e-9
