@@ -8,12 +8,13 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from interplay import methods
+from interplay import estimation, methods
 from interplay.cli import app
+from interplay.cli.faithfulness import ESTIMATORS
 from interplay.cli.train import method_names
 from interplay.data import load
 from interplay.estimators import MultimodalClassifier
-from interplay.evaluation import evaluate
+from interplay.evaluation import evaluate, faithfulness
 from interplay.evaluation.robustness import robustness
 
 LABELS = ("--target", "label", "--modalities", "left,right")
@@ -37,7 +38,7 @@ def held_out(folder):
 
 
 def test_help_of_every_command_shows_an_example():
-    for name in ("demo", "measure", "train", "predict", "evaluate", "report"):
+    for name in ("demo", "measure", "train", "predict", "evaluate", "faithfulness", "report"):
         text = good(name, "--help").stdout
         assert f"interplay {name}" in " ".join(text.split())
         assert "Example" in text
@@ -175,6 +176,39 @@ def test_train_report_has_curves_and_scores(folder, monkeypatch):
     assert results["data"]["rows"] == {"train": 280, "test": 120}
     assert len(results["histories"]["dmil"]) == 3
     assert results["run"]["command"] == "interplay train 'my data.parquet'"
+
+
+def test_faithfulness_is_the_librarys(tmp_path):
+    sizes = ("--classes", 2, "--samples", 200, "--features", 4, "--epochs", 3, "--noise", 0.1, "--seed", 3)
+    files = ("--table", tmp_path / "kinds.csv", "--figure", tmp_path / "kinds.svg")
+    found = json.loads(good("faithfulness", "dmil", *sizes, "--param", "n_folds=2", *files, "--json").stdout)
+    expected = faithfulness(
+        methods.DMIL(n_folds=2), n_classes=2, n_samples=200, n_features=4, noise=0.1, random_state=3, max_epochs=3,
+        batch_size=128, learning_rate=3e-3, patience=6,
+    )  # fmt: skip
+    assert found["accuracy_by_kind"] == expected.accuracy_by_kind
+    assert found["confusion"] == expected.confusion.to_dict("index")
+    assert found["settings"]["method"] == "dmil"
+    table = pd.read_csv(tmp_path / "kinds.csv", index_col="kind")
+    pd.testing.assert_frame_equal(table, expected.table(), check_names=False)
+    assert (tmp_path / "kinds.svg").read_text().startswith("<?xml")
+
+
+def test_faithfulness_of_an_estimator_and_of_a_method_without_parts():
+    sizes = ("--samples", 300, "--features", 4, "--noise", 0.1, "--classes", 2)
+    text = good("faithfulness", "discrete", *sizes, "--param", "redundancy=pointwise_min").stdout
+    assert "routed to their own kind" in text
+    assert "bits expected" in text
+    mix = ("--kind", "synergy=0.2,0.8", "--kind", "unique:b=0.8,0.2", "--modalities", 3, "--hidden", "--nonlinear")
+    found = json.loads(good("faithfulness", "ensemble", *sizes, *mix, "--epochs", 1, "--json").stdout)
+    assert set(found["accuracy_by_kind"]) == {"unique:b", "synergy"}
+    assert found["routing"] is None
+    assert found["settings"]["composition"] == {"synergy": [0.2, 0.8], "unique:b": [0.8, 0.2]}
+    assert found["settings"]["type_visible"] is False
+
+
+def test_names_of_estimators_are_those_of_the_library():
+    assert ESTIMATORS == estimation.ESTIMATORS
 
 
 def test_demo_quick(tmp_path):

@@ -22,6 +22,15 @@ def unique(modality: str) -> str:
     return f"unique:{modality}"
 
 
+def of_pair(kind: str, pair: tuple[str, str]) -> str:
+    """Name of the part that is about two of several modalities.
+
+    >>> of_pair(SYNERGY, ("a", "b"))
+    'synergy:a+b'
+    """
+    return f"{kind}:{'+'.join(pair)}"
+
+
 @dataclass(frozen=True)
 class Batch:
     """Rows of a multimodal data set as tensors; values under a false mask and padding are zero.

@@ -17,6 +17,8 @@ from interplay.training.batches import Batches, Gaps
 from interplay.training.checkpoints import EachEpoch, Folder, SafetensorsIO, random_state, restore_random_state
 from interplay.training.progress import QUALITIES, StageProgress
 
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -30,6 +32,7 @@ class Settings:
         patience: epochs without improvement on the validation part before a stage ends.
         gradient_clip: largest gradient norm.
         device: a torch device, or "auto" for the first accelerator, else the CPU.
+        precision: one of PRECISIONS, as Lightning names them; validation and predictions are always in 32 bits.
         log_parts: keep every named part of the loss, not only the totals, in the history (costs a copy a step).
         progress: show a bar on standard error.
         checkpoints: folder for a checkpoint after every epoch; a run that finds its own there goes on exactly where
@@ -43,6 +46,7 @@ class Settings:
     patience: int = 15
     gradient_clip: float = 1.0
     device: str = "auto"
+    precision: str = "32-true"
     log_parts: bool = False
     progress: bool = False
     checkpoints: str | None = None
@@ -79,7 +83,9 @@ class StageModule(pl.LightningModule):
         if self.stage.optimizer == "sgd":
             optimizer: torch.optim.Optimizer = torch.optim.SGD(weights, rate, momentum=0.9, weight_decay=1e-4)
         else:
-            optimizer = torch.optim.AdamW(weights, rate, weight_decay=self.settings.weight_decay, fused=True)
+            # Fused steps unscale gradients by themselves, which Lightning refuses to clip.
+            fused = self.settings.precision == "32-true"
+            optimizer = torch.optim.AdamW(weights, rate, weight_decay=self.settings.weight_decay, fused=fused)
         if self.stage.plateau is not None:
             factor, patience = self.stage.plateau
             self._plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=factor, patience=patience)
@@ -222,6 +228,7 @@ def train(
                     f"stage {stage.name!r} never reached a finite validation loss; lower learning_rate "
                     f"(now {stage.learning_rate or settings.learning_rate}) or check the data"
                 )
+            _warn_of_divergence(module, settings)
             done = {"state": module.best_state, "records": module.records, "best_epoch": module.best_epoch}
             if folder:
                 folder.write(name, done | {"random": random_state(), "order": generator.get_state()})
@@ -235,6 +242,18 @@ def train(
     output = evaluate(method, validation, settings.batch_size)
     method.after_fit(output, validation)
     return history
+
+
+def _warn_of_divergence(module: StageModule, settings: Settings) -> None:
+    """The best epoch survives a loss that turns to NaN, but whoever trains should know."""
+    lost = [r for r in module.records if not (math.isfinite(r["loss"]) and math.isfinite(r["validation_loss"]))]
+    if lost:
+        warnings.warn(
+            f"stage {module.stage.name!r}: the loss was not finite from epoch {lost[0]['epoch']} on; the weights of "
+            f"epoch {module.best_epoch} are used. Lower learning_rate (now "
+            f"{module.stage.learning_rate or settings.learning_rate}), or check the data for extreme values",
+            stacklevel=2,
+        )
 
 
 def _describe(
@@ -313,6 +332,7 @@ def _run_stage(
             max_epochs=stage.epochs,
             accelerator="cpu" if device.type == "cpu" else device.type,
             devices=1,
+            precision=settings.precision,  # type: ignore[arg-type]
             gradient_clip_val=settings.gradient_clip,
             callbacks=callbacks,
             logger=False,
