@@ -285,7 +285,9 @@ def _one_fold(
                 return tcmax_estimate(loss, target[batch], len(features))
             return objective(critic, features, target[batch], n)
 
-        inner = _folds(y[rows], None if groups is None else _codes(groups[rows]), 4, seed)[0]
+        # One group cannot be split; its rows then choose the epoch for each other.
+        inside = None if groups is None or len(np.unique(groups[rows])) == 1 else _codes(groups[rows])
+        inner = _folds(y[rows], inside, 4, seed)[0]
         training, validation = (torch.from_numpy(rows[part]) for part in inner)
         parts = _batches(validation, batch_size, seed)
         if any(f.any() for f in known):
