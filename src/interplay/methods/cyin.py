@@ -183,11 +183,8 @@ class CyIN(Method):
         first = max(1, round(form.warmup * max_epochs))
         self.ramp_epochs = first if form.ramp else 0
         if form.ramp or max_epochs == 1:
-            return [Stage("translation", max_epochs, form.learning_rate)]
-        return [
-            Stage("bottleneck", first, form.learning_rate),
-            Stage("translation", max_epochs - first, form.learning_rate),
-        ]
+            return [Stage("translation", max_epochs)]
+        return [Stage("bottleneck", first), Stage("translation", max_epochs - first)]
 
     def after_epoch(self, training: Batch, validation: Batch, stage: Stage) -> None:
         """Count, for the ramp; a buffer, so that a resumed run goes on where it stood."""
