@@ -23,7 +23,7 @@ from interplay.estimators.explanation import Columns, explanation
 from interplay.estimators.imputation import Imputation, imputation
 from interplay.methods import LOSSES, Batch, Method, Output
 from interplay.nn import MaskedEncoder, Standardize, build_encoder, default_encoder, valid_steps
-from interplay.training import Gaps, History, Settings, evaluate, to_batch, train
+from interplay.training import PRECISIONS, Gaps, History, Settings, evaluate, to_batch, train
 
 EncoderChoice = str | nn.Module
 Data = MultimodalDataset | Mapping[str, Any]
@@ -82,6 +82,7 @@ class MultimodalEstimator(BaseEstimator, ABC):
         loss: str | None = None,
         missing: float | Pattern | None = None,
         device: str = "auto",
+        precision: str = "32-true",
         random_state: int | np.random.RandomState | None = None,
         progress: bool = False,
         checkpoints: str | None = None,
@@ -99,6 +100,7 @@ class MultimodalEstimator(BaseEstimator, ABC):
         self.loss = loss
         self.missing = missing
         self.device = device
+        self.precision = precision
         self.random_state = random_state
         self.progress = progress
         self.checkpoints = checkpoints
@@ -221,6 +223,8 @@ class MultimodalEstimator(BaseEstimator, ABC):
             raise ValueError(f"learning_rate must be > 0, found {self.learning_rate!r}")
         if not 0 < self.validation_fraction < 1:
             raise ValueError(f"validation_fraction must lie between 0 and 1, found {self.validation_fraction!r}")
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"precision must be {' or '.join(map(repr, PRECISIONS))}, found {self.precision!r}")
         if self._criterion not in LOSSES[self._task]:
             raise ValueError(
                 f"loss must be {' or '.join(map(repr, LOSSES[self._task]))} for {self._task}, found {self.loss!r}"
@@ -237,6 +241,7 @@ class MultimodalEstimator(BaseEstimator, ABC):
             learning_rate=self.learning_rate,
             weight_decay=self.weight_decay,
             patience=self.patience,
+            precision=self.precision,
             progress=self.progress,
             checkpoints=self.checkpoints,
         )

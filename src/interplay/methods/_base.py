@@ -22,6 +22,15 @@ def unique(modality: str) -> str:
     return f"unique:{modality}"
 
 
+def of_pair(kind: str, pair: tuple[str, str]) -> str:
+    """Name of the part that is about two of several modalities.
+
+    >>> of_pair(SYNERGY, ("a", "b"))
+    'synergy:a+b'
+    """
+    return f"{kind}:{'+'.join(pair)}"
+
+
 @dataclass(frozen=True)
 class Batch:
     """Rows of a multimodal data set as tensors; values under a false mask and padding are zero.
@@ -189,6 +198,8 @@ class Method(nn.Module, ABC):
     min_modalities: ClassVar[int] = 2
     max_modalities: ClassVar[int | None] = None
     learns_from_gaps: ClassVar[bool] = True
+    # Attributes beside weights and buffers that a stage carries from step to step; checkpoints keep them.
+    keeps: ClassVar[tuple[str, ...]] = ()
 
     # What a prediction costs, one of LOSSES; set before build where it is not this.
     criterion: str = "cross_entropy"
@@ -384,15 +395,6 @@ class Method(nn.Module, ABC):
     def target_losses(self, logits: Tensor, target: Tensor | None) -> Tensor:
         """The same ``(B,)`` for each row."""
         return row_losses(self.criterion, logits, target)
-
-    def prior_losses(self, logits: Tensor) -> Tensor:
-        r"""How far predictions are from the answer where nothing is present ``(B,)``.
-
-        :math:`D(p(y) \| p)` in nats; in regression the loss against the mean.
-        """
-        if self.task == "regression":
-            return row_losses(self.criterion, logits, self.log_prior.expand(len(logits)))
-        return (self.prior * (self.log_prior - logits.log_softmax(-1))).sum(-1)
 
     def quality(self, logits: Tensor, target: Tensor) -> Tensor:
         """Share of right predictions; in regression the share of the target's variance that is explained, R2."""
