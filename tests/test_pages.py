@@ -16,6 +16,7 @@ RUN = [
     "docs/missing.md",
     "docs/missing_data.md",
     "docs/missing_sensor.md",
+    "docs/regression.md",
     "docs/report.md",
     "docs/compare.md",
 ]
