@@ -31,7 +31,12 @@ MIXES = {
     "unique": (0.1, 0.4, 0.4, 0.1),
     "synergy": (0.1, 0.1, 0.1, 0.7),
 }
-REAL = {"av_digits_small": ("image", "audio"), "ravdess": ("audio", "face"), "100leaves": ("margin", "texture")}
+REAL = {
+    "av_digits_small": ("image", "audio"),
+    "ravdess": ("audio", "face"),
+    "100leaves": ("margin", "texture"),
+    "handwritten6": ("fou", "zer"),
+}
 SCARCE = {"width": 8, "drop": 0.2, "max_epochs": 60, "learning_rate": 3e-3}
 SHARES = (0.01, 0.05, 0.1)
 

@@ -16,9 +16,11 @@ RUN = [
     "docs/missing.md",
     "docs/missing_data.md",
     "docs/missing_sensor.md",
+    "docs/regression.md",
     "docs/report.md",
+    "docs/compare.md",
 ]
-BLOCK = re.compile(r"^```(python|console)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```(python|console|yaml)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 @pytest.mark.parametrize("page", RUN)
@@ -30,8 +32,10 @@ def test_code_runs(page, tmp_path, monkeypatch):
         if language == "python":
             exec(compile(code, page, "exec"), namespace)
             ran += 1
-            if page == "README.md":
-                save_for_the_commands(namespace)
+        if language == "yaml":
+            Path("plan.yaml").write_text(code, encoding="utf-8")
+        if language == "python" and page == "README.md":
+            save_for_the_commands(namespace)
         for line in code.splitlines() if language == "console" else []:
             # make, pip and git are the reader's; a demo of its own is in the tests of the command
             if line.startswith("interplay ") and not line.startswith("interplay demo"):

@@ -197,6 +197,14 @@ def test_cell_limits_are_exact_for_two_symbols_and_valid_for_more():
                 assert (low.flat[at], high.flat[at]) == pytest.approx((least, most), abs=1e-7)
 
 
+def test_cell_bound_is_never_above_the_profile_bound():
+    """A cell's largest mass is at most that of each table's entry, which is all that the profile uses."""
+    rng = np.random.default_rng(20)
+    for shape in ((2, 2, 2), (3, 3, 2), (3, 4, 3)) * 5:
+        named = synergy_bounds(*tables_of(joint(rng, shape, 0.5)), starts=0).upper_bounds
+        assert named["cells"] <= named["profile"] + 1e-7
+
+
 def test_chords_lie_above():
     rng = np.random.default_rng(11)
     p = joint(rng, (3, 3, 2))

@@ -4,9 +4,16 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy.optimize import linprog
 
 from interplay.information import entropy
-from interplay.information.couplings import GREEDY_EXCESS, coupling_entropy_bound, greedy_coupling, meet
+from interplay.information.couplings import (
+    GREEDY_EXCESS,
+    coupling_entropy_bound,
+    coupling_profile_bound,
+    greedy_coupling,
+    meet,
+)
 
 
 def smallest_entropy(p, q):
@@ -33,6 +40,41 @@ def test_bounds_enclose_the_smallest_entropy(seed):
     assert coupling_entropy_bound(p, q) <= exact + 1e-9
     assert exact <= greedy.entropy + 1e-9
     assert greedy.entropy <= greedy.lower_bound + GREEDY_EXCESS
+
+
+def smallest_entropy_of_three(p, q, s):
+    """Slow twin: linear programmes in random directions reach all vertices of a tiny three-marginal polytope."""
+    shape = len(p), len(q), len(s)
+    index = np.indices(shape).reshape(3, -1)
+    rows = [index[axis] == state for axis in range(3) for state in range(shape[axis])]
+    rng, right = np.random.default_rng(0), np.concatenate([p, q, s])
+    found = (linprog(rng.normal(size=index.shape[1]), A_eq=np.array(rows, float), b_eq=right).x for _ in range(150))
+    return min(entropy(np.maximum(x, 0) / np.maximum(x, 0).sum()) for x in found)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_profile_bound_lies_below_the_smallest_entropy(seed):
+    rng = np.random.default_rng(seed)
+    p, q = rng.dirichlet(np.full(3, 0.7)), rng.dirichlet(np.full(4, 0.7))
+    found = coupling_profile_bound(p, q)
+    assert found <= smallest_entropy(p, q) + 1e-9
+    assert found >= max(entropy(p), entropy(q)) - 1e-9
+    if seed < 3:
+        two = rng.dirichlet(np.ones(2))
+        three = two, p, q[:3] / q[:3].sum()
+        assert coupling_profile_bound(*three) <= smallest_entropy_of_three(*three) + 1e-9
+
+
+def test_profile_bound_is_an_integral_over_states_laid_side_by_side():
+    """Slow twin on a fine grid, and a pair for which each of the two bounds is the larger."""
+    rng = np.random.default_rng(2)
+    many = [rng.dirichlet(np.full(n, 0.5)) for n in (4, 6, 5)]
+    at = (np.arange(200_000) + 0.5) / 200_000
+    sizes = [np.sort(p)[::-1][np.minimum(np.searchsorted(np.sort(p)[::-1].cumsum(), at), len(p) - 1)] for p in many]
+    assert coupling_profile_bound(*many) == pytest.approx(-np.log2(np.min(sizes, axis=0)).mean(), abs=1e-4)
+    assert coupling_profile_bound([0.6, 0.4], [0.5, 0.5]) > coupling_entropy_bound([0.6, 0.4], [0.5, 0.5]) + 0.1
+    fine = [0.6, 0.1, 0.1, 0.1, 0.1]
+    assert coupling_profile_bound([0.5, 0.5], fine) < coupling_entropy_bound([0.5, 0.5], fine) - 0.01
 
 
 def test_greedy_has_its_marginals_for_three_distributions():

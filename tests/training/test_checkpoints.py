@@ -7,6 +7,7 @@ import torch
 from interplay import MultimodalClassifier, MultimodalDataset
 from interplay.methods import DMIL
 from interplay.training.checkpoints import read_state, write_state
+from interplay.training.loop import StageModule
 
 
 def test_nested_states_come_back_as_they_were(tmp_path: Path) -> None:
@@ -102,6 +103,32 @@ def counting(cls: type[DMIL]):
 
     diagnostics.__wrapped__ = original
     return diagnostics
+
+
+@pytest.mark.parametrize("method", ["agm", "gblending", "mla", "opm", "pmr", "qmf"])
+def test_what_a_method_remembers_beside_its_weights_is_resumed(
+    method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = blobs()
+    settings = {"max_epochs": 6, "batch_size": 30, "width": 8, "random_state": 0}
+    straight = MultimodalClassifier(method, **settings).fit(data)
+    real, calls = StageModule.on_train_epoch_start, []
+
+    def fail_in_fourth_epoch(self):
+        calls.append(1)
+        if len(calls) == 4:
+            raise Crash
+        real(self)
+
+    monkeypatch.setattr(StageModule, "on_train_epoch_start", fail_in_fourth_epoch)
+    resumed = MultimodalClassifier(method, **settings, checkpoints=str(tmp_path))
+    with pytest.raises(Crash):
+        resumed.fit(data)
+    resumed.fit(data)
+    assert len(calls) == 7
+    assert resumed.history_.records == straight.history_.records
+    for name, value in straight.method_.state_dict().items():
+        torch.testing.assert_close(resumed.method_.state_dict()[name], value, rtol=0, atol=0, equal_nan=True)
 
 
 def test_another_run_is_refused(tmp_path: Path) -> None:

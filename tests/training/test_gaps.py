@@ -9,7 +9,7 @@ from interplay import MultimodalClassifier, MultimodalDataset, methods
 from interplay.data.missing import Dependent, Independent, Rate, Subset
 from interplay.methods import Batch, Joint
 from interplay.training import Gaps, to_batch
-from interplay.training.loop import Batches
+from interplay.training.batches import Batches
 
 
 def blobs(n: int = 120, **given: object) -> MultimodalDataset:

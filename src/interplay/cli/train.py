@@ -109,7 +109,7 @@ def train(
     )
     kind = MultimodalRegressor if (task or dataset.task) == "regression" else MultimodalClassifier
     model = kind(
-        make(method, **_values(pairs(param, "--param"))),
+        make(method, **values(pairs(param, "--param"))),
         encoders=pairs(encoder, "--encoder") or None,
         max_epochs=epochs,
         batch_size=batch_size,
@@ -189,7 +189,7 @@ def _report(
     note(f"report in {write_report(results, folder)}")
 
 
-def _values(texts: dict[str, str]) -> dict[str, Any]:
+def values(texts: dict[str, str]) -> dict[str, Any]:
     """Numbers, booleans and null as such, everything else as text."""
     import json
 

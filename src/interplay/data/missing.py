@@ -6,67 +6,34 @@ on the size of a batch; where the equation is one for each row, the first rows o
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import combinations
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
+from interplay.data._dependent import Dependent
+from interplay.data._pattern import Mask, Pattern, as_names, assign, check_probability
 from interplay.data.validation import check_known, problem
 
-Mask = NDArray[np.bool_]
-Masks = Mapping[str, Mask]
+__all__ = [
+    "Dependent",
+    "Independent",
+    "Instance",
+    "Observed",
+    "Pattern",
+    "Rate",
+    "Subset",
+    "as_pattern",
+    "grid",
+    "pattern_from",
+    "rates",
+    "subsets",
+]
+
 _ALL_SUBSETS_UP_TO = 6
-
-
-@dataclass(frozen=True)
-class Pattern(ABC):
-    """Something that takes modalities away; see the module's classes."""
-
-    kinds: ClassVar[dict[str, type[Pattern]]] = {}
-
-    def __init_subclass__(cls) -> None:
-        cls.kinds[cls.__name__] = cls
-
-    def draw(
-        self,
-        present: Masks,
-        rng: np.random.Generator,
-        *,
-        target: ArrayLike | None = None,
-        modalities: Mapping[str, ArrayLike] | None = None,
-    ) -> dict[str, Mask]:
-        """Draw what is left.
-
-        Args:
-            present: name -> bool ``(n,)``, what there is.
-            rng: source of randomness.
-            target: ``(n,)``, for patterns that depend on it.
-            modalities: name -> ``(n, features)``, for patterns that depend on values; looked at only where present.
-
-        Returns:
-            name -> bool ``(n,)``, never true where ``present`` is false.
-
-        Raises:
-            ValueError: the pattern names a modality that is not there, asks for a rate that cannot be had, or lacks
-                what it depends on.
-        """
-        there = np.stack([np.asarray(mask, bool) for mask in present.values()], 1)
-        kept = there & self._keep(list(present), there, rng, target, modalities or {})
-        return {name: kept[:, i] for i, name in enumerate(present)}
-
-    @abstractmethod
-    def _keep(
-        self, names: list[str], there: Mask, rng: np.random.Generator, target: Any, modalities: Mapping[str, Any]
-    ) -> Mask:
-        """Bool ``(n, M)``: what may stay, given what is there."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """The pattern as plain values for a file; `pattern_from` reads it."""
-        return {"pattern": type(self).__name__} | {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
 
 
 @dataclass(frozen=True)
@@ -84,7 +51,7 @@ class Subset(Pattern):
     keep: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        _set(self, keep=_names(self.keep))
+        assign(self, keep=as_names(self.keep))
 
     def _keep(self, names: list[str], there: Mask, *_: Any) -> Mask:
         check_known(self.keep, names, "Subset")
@@ -117,7 +84,7 @@ class Rate(Pattern):
     exact: bool = False
 
     def __post_init__(self) -> None:
-        _probability("Rate: rate", self.rate)
+        check_probability("Rate: rate", self.rate)
 
     def _keep(self, names: list[str], there: Mask, rng: np.random.Generator, *_: Any) -> Mask:
         most = 1 - 1 / len(names)
@@ -163,9 +130,9 @@ class Instance(Pattern):
     subsets: tuple[tuple[str, ...], ...] | None = None
 
     def __post_init__(self) -> None:
-        _probability("Instance: probability", self.probability)
+        check_probability("Instance: probability", self.probability)
         if self.subsets is not None:
-            _set(self, subsets=tuple(map(_names, self.subsets)))
+            assign(self, subsets=tuple(map(as_names, self.subsets)))
 
     def _keep(self, names: list[str], there: Mask, rng: np.random.Generator, *_: Any) -> Mask:
         hit, which = rng.random((len(there), 2)).T
@@ -201,9 +168,9 @@ class Independent(Pattern):
 
     def __post_init__(self) -> None:
         if not isinstance(self.rates, int | float):
-            _set(self, rates=dict(self.rates))
+            assign(self, rates=dict(self.rates))
         for rate in self.rates.values() if isinstance(self.rates, Mapping) else [self.rates]:
-            _probability("Independent: rates", rate)
+            check_probability("Independent: rates", rate)
 
     def _keep(self, names: list[str], there: Mask, rng: np.random.Generator, *_: Any) -> Mask:
         if isinstance(self.rates, Mapping):
@@ -216,77 +183,6 @@ class Independent(Pattern):
         if self.keep_one:
             keep = np.where((keep & there).any(1, keepdims=True), keep, _one_of(there, uniform[:, 1]))
         return keep
-
-
-@dataclass(frozen=True)
-class Dependent(Pattern):
-    r"""One modality goes missing depending on the target, on another modality, or on its own value.
-
-    To study what such gaps do: a model may read the absence itself, or learn from a part of the data that is not like
-    the rest. With a mapping, row :math:`i` loses the modality with probability ``rate[target_i]``. With a number,
-
-    .. math:: P(\text{missing}_i) = \sigma(c + s z_i),
-
-    with :math:`z` the standardised target, or the standardised mean over the standardised features of the modality
-    ``on`` (0 where that is absent), and :math:`c` such that the mean over the rows that have the modality is ``rate``.
-
-    Args:
-        modality: what goes missing.
-        rate: label -> probability (labels not named: 0), or the mean probability.
-        on: name of the modality whose values decide, which may be ``modality`` itself; None for the target.
-        slope: :math:`s`; 0 is missing completely at random, negative turns the direction.
-
-    >>> present = {"a": np.ones(4, bool)}
-    >>> Dependent("a", {"ill": 1.0}).draw(present, np.random.default_rng(0), target=["ill", "well", "ill", "well"])
-    {'a': array([False,  True, False,  True])}
-    """
-
-    modality: str
-    rate: float | Mapping[Any, float]
-    on: str | None = None
-    slope: float = 2.0
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.rate, int | float):
-            _set(self, rate=dict(self.rate))
-            if self.on is not None:
-                remedy = "leave on out, or give one number as rate"
-                raise problem("Dependent: rate", f"a number where on={self.on!r}", "rates by label", remedy)
-        for rate in self.rate.values() if isinstance(self.rate, Mapping) else [self.rate]:
-            _probability("Dependent: rate", rate)
-
-    def _keep(
-        self, names: list[str], there: Mask, rng: np.random.Generator, target: Any, modalities: Mapping[str, Any]
-    ) -> Mask:
-        check_known([self.modality] if self.on is None else [self.modality, self.on], names, "Dependent")
-        if self.on is None and target is None:
-            raise problem("Dependent", "a target to depend on", "none", "give data with a target, or on='a modality'")
-        column = names.index(self.modality)
-        if isinstance(self.rate, Mapping):
-            chance = _by_label(np.asarray(target), self.rate)
-        else:
-            z = self._score(names, there, target, modalities)
-            chance = _logistic(z, there[:, column], float(self.rate), self.slope)
-        keep = np.ones(there.shape, bool)
-        keep[:, column] = rng.random(len(there)) >= chance
-        return keep
-
-    def _score(self, names: list[str], there: Mask, target: Any, modalities: Mapping[str, Any]) -> NDArray[np.float64]:
-        if self.on is None:
-            numbers = np.asarray(target)
-            if numbers.dtype.kind not in "fiub":
-                remedy = "give a rate for each label: rate={label: probability}"
-                raise problem("Dependent: rate", "rates by label for labels that are no numbers", "one number", remedy)
-            return _standardized(numbers.astype(np.float64))
-        if self.on not in modalities:
-            raise problem("Dependent", f"the values of {self.on!r}", "none", "give modalities={name: values}")
-        x, rows = np.asarray(modalities[self.on]), there[:, names.index(self.on)]
-        if x.ndim > 2:
-            remedy = "depend on a vector modality or on the target"
-            raise problem(f"Dependent: on={self.on!r}", "values (n, features)", f"shape {x.shape}", remedy)
-        z = np.zeros(len(there))
-        z[rows] = _standardized(_standardized(x[rows].reshape(rows.sum(), -1).astype(np.float64)).mean(1))
-        return z
 
 
 @dataclass(frozen=True)
@@ -306,7 +202,7 @@ class Observed(Pattern):
     shares: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        _set(self, subsets=tuple(map(_names, self.subsets)), shares=tuple(map(float, self.shares)))
+        assign(self, subsets=tuple(map(as_names, self.subsets)), shares=tuple(map(float, self.shares)))
         if len(self.subsets) != len(self.shares) or not np.isclose(sum(self.shares), 1) or min(self.shares) < 0:
             remedy = "use Observed.from_data(masks)"
             raise problem("Observed: shares", "one for each subset, that sum to 1", f"{self.shares}", remedy)
@@ -397,56 +293,3 @@ def _table(names: list[str], kept: Sequence[Sequence[str]], where: str) -> Mask:
     """Bool ``(subsets, M)``."""
     check_known({name for subset in kept for name in subset}, names, where)
     return np.stack([np.isin(names, list(subset)) for subset in kept])
-
-
-def _by_label(target: NDArray[Any], rate: Mapping[Any, float]) -> NDArray[np.float64]:
-    labels, codes = np.unique(target, return_inverse=True)
-    unknown = [label for label in rate if label not in set(labels.tolist())]
-    if len(unknown) == len(rate):
-        remedy = "give rates by label as the target has them"
-        raise problem("Dependent: rate", f"labels among {labels.tolist()[:10]}", f"{unknown[:10]}", remedy)
-    return np.array([rate.get(label, 0.0) for label in labels.tolist()])[codes]
-
-
-def _logistic(z: NDArray[np.float64], rows: Mask, rate: float, slope: float) -> NDArray[np.float64]:
-    """Probabilities that are logistic in ``z`` and have the mean ``rate`` over ``rows``."""
-    if rate in (0, 1) or not rows.any():
-        return np.full(len(z), float(rate))
-    from scipy.optimize import brentq
-    from scipy.special import expit
-
-    reach = 40 + abs(slope) * np.abs(z[rows]).max()
-    shift = brentq(lambda c: expit(c + slope * z[rows]).mean() - rate, -reach, reach)
-    return np.asarray(expit(shift + slope * z))
-
-
-def _standardized(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Each column with mean 0 and standard deviation 1; a constant one becomes 0."""
-    if not len(x):
-        return x
-    centred = x - x.mean(0)
-    spread = centred.std(0)
-    return np.asarray(centred / np.where(spread > 0, spread, 1.0))
-
-
-def _names(given: Any) -> tuple[str, ...]:
-    return (given,) if isinstance(given, str) else tuple(given)
-
-
-def _set(pattern: Pattern, **values: Any) -> None:
-    for name, value in values.items():
-        object.__setattr__(pattern, name, value)
-
-
-def _probability(where: str, value: Any) -> None:
-    if not isinstance(value, int | float | np.number) or not 0 <= value <= 1:
-        raise problem(where, "a number from 0 to 1", repr(value), "correct it")
-
-
-def _plain(value: Any) -> Any:
-    """Values as JSON has them; a mapping becomes pairs, so that labels keep their type."""
-    if isinstance(value, Mapping):
-        return [[_plain(key), _plain(number)] for key, number in value.items()]
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    return value.item() if isinstance(value, np.generic) else value

@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 Codes = NDArray[np.int64]
 MAX_BINS = 12
 MAX_CLASS_BINS = 20
-MAX_CELLS = 8_000  # of (K, K, k): the bootstrap solves hundreds of problems of this size
+MAX_UNKNOWNS = 800  # 2 K k: the bootstrap solves hundreds of dense systems of this size
 
 
 @dataclass(frozen=True)
@@ -60,12 +60,13 @@ class Coded:
 def choose_pair_bins(sources: Sources) -> int:
     """Symbols a modality: ten counted samples a cell of (K, k) and pairs a cell of (K, K), at most 12.
 
-    Never fewer than classes (up to 20, and 8 000 cells): with fewer, a symbol cannot stand for a class.
+    Never fewer than classes (up to 20): with fewer, a symbol cannot stand for a class. With more than 20 classes fewer
+    again, for the sake of time.
     """
     counted = min(map(len, sources.y)) / 2
     labels = counted / (10 * len(sources.classes))
     affordable = int(np.clip(min(labels, np.sqrt(len(sources.pairs[0]) / 10)), 2, MAX_BINS))
-    largest = int(np.sqrt(MAX_CELLS / len(sources.classes)))
+    largest = MAX_UNKNOWNS // (2 * len(sources.classes))
     return max(2, min(max(affordable, min(len(sources.classes), MAX_CLASS_BINS)), largest))
 
 

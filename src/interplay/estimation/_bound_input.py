@@ -65,8 +65,9 @@ def read_sources(
         )
     classes = np.unique(y[0])
     if not np.array_equal(classes, np.unique(y[1])):
+        other_classes = np.unique(y[1]).tolist()
         raise ValueError(
-            f"{names[0]} has the labels {classes.tolist()}, {names[1]} has {np.unique(y[1]).tolist()}: give both the same"
+            f"{names[0]} has the labels {classes.tolist()}, {names[1]} has {other_classes}: give both the same"
         )
     encoded = [np.searchsorted(classes, labels).astype(np.int64) for labels in y]
     for name, labels in zip(names, encoded, strict=True):
@@ -141,10 +142,9 @@ def _units(
         if (found := len(np.unique(array))) < n_splits:
             raise ValueError(f"{name}: {found} subjects in groups, expected at least n_splits = {n_splits}")
         given[at] = array
-    if len({array.dtype.kind in "U" for array in given.values()}) > 1:
+    if len({array.dtype.kind == "U" for array in given.values()}) > 1:
         raise ValueError("groups are numbers in one source and strings in another: give subjects alike in all")
-    merged = np.concatenate([*given.values(), np.zeros(0, dtype=np.int64)] if not given else list(given.values()))
-    subjects = np.unique(merged)
+    subjects = np.unique(np.concatenate(list(given.values()))) if given else np.zeros(0, dtype=np.int64)
     units, following = [], len(subjects)
     for at, size in enumerate(sizes):
         if at in given:

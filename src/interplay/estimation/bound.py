@@ -121,8 +121,9 @@ def _one_split(part: Coded, n_bootstrap: int, seed: int) -> tuple[SynergyBounds,
 
 
 def _batch(tables: tuple[Array, Array, Array]) -> dict[str, Array]:
-    """Bounds of every set of tables, some at a time: a Newton step holds (K1, K2, k, k) numbers for each."""
-    at_once = max(1, BATCH_NUMBERS // (tables[2][0].size * tables[0].shape[2] ** 2))
+    """Bounds of every set of tables, some at a time: a Newton step holds these many numbers for each."""
+    (_, k1, k2), k = tables[2].shape, tables[0].shape[2]
+    at_once = max(1, BATCH_NUMBERS // max(k1 * k2 * k**2, (k1 + k2) ** 2 * k**2))
     chunks = [
         _some((tables[0][i : i + at_once], tables[1][i : i + at_once], tables[2][i : i + at_once]))
         for i in range(0, len(tables[0]), at_once)

@@ -161,7 +161,8 @@ class Bound:
             synergy=(lower, upper),
             synergy_interval=(
                 float(np.clip(honest["lower"][0] + ends.shortfall("unpaired") - z * honest["lower"][1], 0.0, lower)),
-                min(upper + ends.shift_up("upper"), entropy),
+                # The draws' bound is cooled, so smoother and a little larger: bias and spread are of that very bound.
+                min(max(upper, ends.seen["upper"] + ends.shift_up("upper")), entropy),
             ),
             redundancy=redundancy,
             unique=dict(zip(sources.names, unique, strict=True)),
@@ -191,7 +192,7 @@ class Bound:
 
 @dataclass(frozen=True)
 class _Ends:
-    """One-sided ends by the reflected (basic) bootstrap: estimate less the deviation of the draws."""
+    """Ends by the reflected bootstrap: the bias of the draws taken back, and so many of their standard deviations."""
 
     draws: Mapping[str, Array]
     seen: Mapping[str, float]
@@ -199,7 +200,8 @@ class _Ends:
 
     def shift_up(self, name: str) -> float:
         """How far above the estimate the upper end lies; at least 0."""
-        return max(self.seen[name] - float(np.quantile(self.draws[name], 1 - self.confidence)), 0.0)
+        spread = float(norm.ppf(self.confidence)) * float(np.std(self.draws[name], ddof=1))
+        return max(self.seen[name] - float(np.mean(self.draws[name])) + spread, 0.0)
 
     def shortfall(self, name: str) -> float:
         """How much too small the estimate is on average; at least 0."""

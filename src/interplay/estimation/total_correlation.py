@@ -223,7 +223,13 @@ def _log_ratio(critic: _Critic, features: list[Tensor], y: Tensor, n: int) -> Te
         log_p = torch.stack([f[:, :k] for f in features])  # (M, B, K)
         frequency = (torch.bincount(y, minlength=k) / len(y)).log()
         classes = torch.multinomial((log_p.logsumexp(1).sum(0) + frequency).softmax(0), n, replacement=True)
-        rows = [torch.multinomial(f.T.softmax(1)[classes], 1)[:, 0] for f in log_p]
+        # One sorted array for all classes: class number plus cumulative probability of the rows in it.
+        ends = log_p.double().softmax(1).cumsum(1).clamp(max=1).transpose(1, 2) + torch.arange(k)[:, None]  # (M, K, B)
+        wanted = [classes + torch.rand(n, dtype=torch.float64) for _ in log_p]
+        rows = [
+            torch.searchsorted(e.flatten(), w, right=True).sub(classes * len(y)).clamp(0, len(y) - 1)
+            for e, w in zip(ends, wanted, strict=True)
+        ]
     drawn = critic.correction([f[i] for f, i in zip(features, rows, strict=True)])
     return drawn.gather(1, classes[:, None]).flatten().logsumexp(0) - math.log(n)
 

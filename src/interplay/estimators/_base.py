@@ -20,9 +20,10 @@ from interplay.data.missing import Pattern, as_pattern
 from interplay.data.validation import Task
 from interplay.estimators import persistence
 from interplay.estimators.explanation import Columns, explanation
+from interplay.estimators.imputation import Imputation, imputation
 from interplay.methods import LOSSES, Batch, Method, Output
 from interplay.nn import MaskedEncoder, Standardize, build_encoder, default_encoder, valid_steps
-from interplay.training import Gaps, History, Settings, evaluate, to_batch, train
+from interplay.training import PRECISIONS, Gaps, History, Settings, evaluate, to_batch, train
 
 EncoderChoice = str | nn.Module
 Data = MultimodalDataset | Mapping[str, Any]
@@ -81,6 +82,7 @@ class MultimodalEstimator(BaseEstimator, ABC):
         loss: str | None = None,
         missing: float | Pattern | None = None,
         device: str = "auto",
+        precision: str = "32-true",
         random_state: int | np.random.RandomState | None = None,
         progress: bool = False,
         checkpoints: str | None = None,
@@ -98,6 +100,7 @@ class MultimodalEstimator(BaseEstimator, ABC):
         self.loss = loss
         self.missing = missing
         self.device = device
+        self.precision = precision
         self.random_state = random_state
         self.progress = progress
         self.checkpoints = checkpoints
@@ -157,11 +160,34 @@ class MultimodalEstimator(BaseEstimator, ABC):
         Returns:
             One row a sample, indexed by id: ``prediction``, a classifier's ``probability``; for methods with parts the
             contributions ``redundancy``, ``unique:<modality>``, ``synergy``, the weights ``gate:<part>``, and what each
-            part alone would say, ``prediction:<part>``; ``missing``, the absent modalities joined by commas.
+            part alone would say, ``prediction:<part>``; for methods that impute ``imputed:<modality>``, how much of an
+            absent modality the others settle, from 0 to 1 (NaN where it is there); ``missing``, the absent modalities
+            joined by commas.
         """
         output, dataset = self._outputs(X)
         draws = [self._draw(dataset, seed) for seed in range(n_draws)]
         return explanation(self._columns(output), output, dataset, draws)
+
+    def impute(self, X: Data, *, n_draws: int = 32) -> Imputation:
+        """Fill in absent modalities from those that are there, with the spread of each value.
+
+        Args:
+            X: rows with gaps; a modality may be absent in all of them.
+            n_draws: draws of the latents behind the spread of the features; always the same draws.
+
+        Raises:
+            ValueError: the method does not impute (``"cyin"`` does).
+        """
+        check_is_fitted(self, "method_")
+        if n_draws < 2:
+            raise ValueError(f"n_draws must be at least 2, found {n_draws}")
+        dataset = self._conform(X)
+        device = next(self.method_.parameters()).device
+        batch = to_batch(dataset, shapes=self.shapes_).to(device)
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(0)
+            chunks = [self.method_.impute(chunk, n_draws) for chunk in batch.chunks(max(self.batch_size, 1024))]
+        return imputation(chunks, dataset)
 
     def _draw(self, dataset: MultimodalDataset, seed: int) -> Output:
         device = next(self.method_.parameters()).device
@@ -197,6 +223,8 @@ class MultimodalEstimator(BaseEstimator, ABC):
             raise ValueError(f"learning_rate must be > 0, found {self.learning_rate!r}")
         if not 0 < self.validation_fraction < 1:
             raise ValueError(f"validation_fraction must lie between 0 and 1, found {self.validation_fraction!r}")
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"precision must be {' or '.join(map(repr, PRECISIONS))}, found {self.precision!r}")
         if self._criterion not in LOSSES[self._task]:
             raise ValueError(
                 f"loss must be {' or '.join(map(repr, LOSSES[self._task]))} for {self._task}, found {self.loss!r}"
@@ -213,6 +241,7 @@ class MultimodalEstimator(BaseEstimator, ABC):
             learning_rate=self.learning_rate,
             weight_decay=self.weight_decay,
             patience=self.patience,
+            precision=self.precision,
             progress=self.progress,
             checkpoints=self.checkpoints,
         )
@@ -237,7 +266,7 @@ class MultimodalEstimator(BaseEstimator, ABC):
             module = copy.deepcopy(choice) if isinstance(choice, nn.Module) else self._named_encoder(name, choice)
             x, present = batch.modalities[name], batch.present[name]
             scale = Standardize.fit(x, valid_steps(x, present, batch.lengths.get(name)), image=choice == "conv")
-            encoders[name] = MaskedEncoder(scale, module, name)
+            encoders[name] = MaskedEncoder(scale, module, name, self.shapes_[name])
         assert batch.target is not None
         method.criterion = self._criterion
         method.build(encoders, self._prior(batch.target))

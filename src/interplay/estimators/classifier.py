@@ -41,6 +41,8 @@ class MultimodalClassifier(ClassifierMixin, MultimodalEstimator):
         missing: modality dropout: training rows lose modalities anew in each epoch, by a pattern of
             :mod:`interplay.data.missing` or a missing rate. The part that chooses epochs keeps what it has. None: no.
         device: ``"auto"`` (the first accelerator, else the CPU) or any torch device.
+        precision: ``"32-true"``; ``"bf16-mixed"`` or ``"16-mixed"`` trains with half-precision products on accelerators
+            that are faster at them. Validation and predictions stay in 32 bits.
         random_state: seed; the same seed on the same machine gives the same result.
         progress: show a bar a stage on standard error.
         checkpoints: folder for a checkpoint after every epoch, or None. Fitting again with the same data, parameters

@@ -47,6 +47,8 @@ def explanation(
     if draws:
         drawn = [contributions(draw, columns.push) for draw in draws]
         table |= {f"sd:{part}": np.std([draw[part] for draw in drawn], axis=0) for part in output.components}
+    for name, settled in output.certainty.items():
+        table[f"imputed:{name}"] = settled.double().cpu().numpy()
     absent = np.stack([~dataset.present[name] for name in dataset.names], 1)
     names = np.array(dataset.names)
     table["missing"] = [", ".join(names[row]) for row in absent]

@@ -73,7 +73,10 @@ def _config(model: "MultimodalEstimator") -> dict[str, Any]:
         "format_version": FORMAT_VERSION,
         "interplay_version": interplay.__version__,
         "estimator": type(model).__name__,
-        "method": {"name": type(method).__name__.lower(), "params": method.get_params()},
+        "method": {
+            "name": type(method).__name__.lower(),
+            "params": {key: _plain(value) for key, value in method.get_params().items()},
+        },
         "encoders": encoders,
         "shapes": {name: list(shape) for name, shape in model.shapes_.items()},
         **model._target_config(),
@@ -85,6 +88,10 @@ def _config(model: "MultimodalEstimator") -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     return value.to_dict() if isinstance(value, Pattern) else value
+
+
+def _unplain(params: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: pattern_from(value) if isinstance(value, Mapping) else value for key, value in params.items()}
 
 
 def load(
@@ -132,8 +139,8 @@ def _rebuild(
         raise ValueError(
             f"the model was trained with its user's own encoders, {kinds}; give them: load(folder, encoders={{...}})"
         )
-    params: dict[str, Any] = {k: pattern_from(v) if isinstance(v, Mapping) else v for k, v in config["params"].items()}
-    model = cls(methods.make(config["method"]["name"], **config["method"]["params"]), **params)
+    method = methods.make(config["method"]["name"], **_unplain(config["method"]["params"]))
+    model = cls(method, **_unplain(config["params"]))
     model.encoders = choices
     model.shapes_ = {name: tuple(shape) for name, shape in config["shapes"].items()}
     model.modality_names_ = tuple(model.shapes_)
@@ -152,7 +159,8 @@ def _rebuild_method(model: "MultimodalEstimator", state: dict[str, torch.Tensor]
         module = choice if isinstance(choice, nn.Module) else model._named_encoder(name, choice)
         # A placeholder of the right size; the stored state fills it.
         scale_shape = () if choice == "conv" else shape[-1:]
-        encoders[name] = MaskedEncoder(Standardize(torch.zeros(scale_shape), torch.ones(scale_shape)), module, name)
+        scale = Standardize(torch.zeros(scale_shape), torch.ones(scale_shape))
+        encoders[name] = MaskedEncoder(scale, module, name, shape)
     # The stored state holds the prior.
     method.criterion = model._criterion
     method.build(encoders, torch.ones(len(state["log_prior"])))

@@ -6,9 +6,10 @@ from interplay.evaluation.comparison import (
     ConcatenationRegressor,
     ConfigurationError,
     DataFile,
+    Plan,
     compare,
 )
-from interplay.evaluation.faithfulness import Faithfulness, faithfulness, score_explanation
+from interplay.evaluation.faithfulness import faithfulness
 from interplay.evaluation.metrics import (
     METRICS,
     REGRESSION_METRICS,
@@ -23,6 +24,7 @@ from interplay.evaluation.metrics import (
     score_model,
 )
 from interplay.evaluation.missing import evaluate, patterns
+from interplay.evaluation.parts import class_table
 from interplay.evaluation.regression import (
     r2_interval,
     regression_scores,
@@ -31,10 +33,12 @@ from interplay.evaluation.regression import (
     sign_scores,
 )
 from interplay.evaluation.robustness import Robustness, robustness
+from interplay.evaluation.scoring import Faithfulness, score_explanation
 from interplay.evaluation.synergy import SynergyIndicator, synergy_indicator
 
 __all__ = [
     "METRICS",
+    "Plan",
     "REGRESSION_METRICS",
     "Classifier",
     "Comparison",
@@ -49,6 +53,7 @@ __all__ = [
     "accuracy_interval",
     "answers",
     "calibration_error",
+    "class_table",
     "compare",
     "evaluate",
     "faithfulness",

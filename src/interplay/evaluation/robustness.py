@@ -200,7 +200,7 @@ def robustness(
     """
     _check(dataset, draws, confidence)
     names = [name for name in dataset.names if dataset.present[name].any()]
-    grid = rate_grid(len(names)) if rates == "auto" else sorted({0.0, *map(float, rates)})
+    grid = rate_grid(len(names)) if isinstance(rates, str) else sorted({0.0, *map(float, rates)})
     measure = _measure_of(model, dataset)
     groups = np.arange(len(dataset)) if dataset.groups is None else np.unique(dataset.groups, return_inverse=True)[1]
 
@@ -212,16 +212,7 @@ def robustness(
     seeds = np.random.SeedSequence(random_state).generate_state(draws)
     drawn = {rate: [whole] if rate == 0 else [measure(_masked(dataset, Rate(rate), s)) for s in seeds] for rate in grid}
     metric, sign = ("accuracy", 1) if whole.classifies else ("mae", -1)
-    subsets = pd.DataFrame(
-        {
-            "subset": " + ".join(kept),
-            "missing": ", ".join(name for name in names if name not in kept),
-            "size": len(kept),
-            **found.metrics,
-            **interval(found.each),
-        }
-        for kept, found in fixed.items()
-    )
+    subsets = pd.DataFrame(_subset_row(kept, names, found, interval) for kept, found in fixed.items())
     without = {name: fixed[tuple(n for n in names if n != name)] for name in names if len(names) > 1}
     lost = {name: sign * (whole.each - found.each) for name, found in without.items()}
     costs = [{"modality": name, "cost": float(each.mean()), **interval(each)} for name, each in lost.items()]
@@ -267,6 +258,18 @@ def _there(dataset: MultimodalDataset) -> int:
 
 def _masked(dataset: MultimodalDataset, pattern: Pattern, seed: int) -> MultimodalDataset:
     return dataset.with_missing(pattern, random_state=int(seed))
+
+
+def _subset_row(
+    kept: Sequence[str], names: Sequence[str], found: _Found, interval: Callable[[Rows], dict[str, float]]
+) -> dict[str, Any]:
+    return {
+        "subset": " + ".join(kept),
+        "missing": ", ".join(name for name in names if name not in kept),
+        "size": len(kept),
+        **found.metrics,
+        **interval(found.each),
+    }
 
 
 def _rate_row(

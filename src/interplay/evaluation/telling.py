@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from interplay.data import MultimodalDataset
 from interplay.estimators import MultimodalClassifier, MultimodalEstimator
+from interplay.evaluation.parts import part_columns
 from interplay.evaluation.results import Sample
 
 
@@ -54,7 +55,7 @@ def telling_samples(
 
 def parts_of(explained: pd.DataFrame) -> list[str]:
     """Columns of an explanation that hold contributions."""
-    return [c for c in map(str, explained) if c in ("redundancy", "synergy") or c.startswith("unique:")]
+    return part_columns(explained)
 
 
 def _choose(

@@ -3,9 +3,10 @@
 import inspect
 from typing import Any
 
-from interplay.methods._base import Batch, Loss, Method, Output, Stage
+from interplay.methods._base import Batch, Imputed, Loss, Method, Output, Stage
 from interplay.methods._criteria import LOSSES
 from interplay.methods.agm import AGM
+from interplay.methods.cyin import CyIN
 from interplay.methods.dmil import DMIL
 from interplay.methods.ensemble import Ensemble
 from interplay.methods.gated_mixture import GatedMixture
@@ -28,11 +29,13 @@ from interplay.methods.unimodal import Unimodal
 __all__ = [
     "AGM",
     "Batch",
+    "CyIN",
     "DMIL",
     "Ensemble",
     "GatedMixture",
     "GBlending",
     "I2M2",
+    "Imputed",
     "LOSSES",
     "Joint",
     "KNNImpute",

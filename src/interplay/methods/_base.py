@@ -22,6 +22,15 @@ def unique(modality: str) -> str:
     return f"unique:{modality}"
 
 
+def of_pair(kind: str, pair: tuple[str, str]) -> str:
+    """Name of the part that is about two of several modalities.
+
+    >>> of_pair(SYNERGY, ("a", "b"))
+    'synergy:a+b'
+    """
+    return f"{kind}:{'+'.join(pair)}"
+
+
 @dataclass(frozen=True)
 class Batch:
     """Rows of a multimodal data set as tensors; values under a false mask and padding are zero.
@@ -61,6 +70,21 @@ class Batch:
         lengths = {name: steps * present[name] for name, steps in self.lengths.items()}
         return replace(self, modalities=hidden, present=dict(present), lengths=lengths)
 
+    def followed_by(self, other: "Batch") -> "Batch":
+        """These rows, then those of ``other``, which has the same tensors."""
+
+        def join(one: Mapping[str, Tensor], two: Mapping[str, Tensor]) -> dict[str, Tensor]:
+            return {name: torch.cat([tensor, two[name]]) for name, tensor in one.items()}
+
+        target = None if self.target is None or other.target is None else torch.cat([self.target, other.target])
+        return Batch(
+            join(self.modalities, other.modalities),
+            join(self.present, other.present),
+            join(self.lengths, other.lengths),
+            target,
+            join(self.extra, other.extra),
+        )
+
     def chunks(self, size: int) -> Iterator["Batch"]:
         """Consecutive slices of at most ``size`` rows."""
         return (self[start : start + size] for start in range(0, len(self), size))
@@ -92,6 +116,8 @@ class Output:
         unimodal: logits by modality, where the method has them.
         components: logits by part (``redundancy``, ``unique:<modality>``, ``synergy``), where the method has them.
         gate: weight ``(B,)`` by part, for the same parts.
+        certainty: by modality, for methods that impute: how much of it the others settle ``(B,)``, from 0 to 1; NaN
+            where nothing had to be imputed.
         latents: whatever the loss needs besides.
     """
 
@@ -99,7 +125,27 @@ class Output:
     unimodal: dict[str, Tensor] = field(default_factory=dict)
     components: dict[str, Tensor] = field(default_factory=dict)
     gate: dict[str, Tensor] = field(default_factory=dict)
+    certainty: dict[str, Tensor] = field(default_factory=dict)
     latents: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Imputed:
+    """A modality as it is where present, and as the others suggest it where absent.
+
+    Attributes:
+        latent: ``(B, L, width)``.
+        latent_sd: its standard deviation, the same shape.
+        features: ``(B, L, n_features)`` in the units of the data; None where nothing decodes.
+        features_sd: their standard deviation; 0 where observed.
+        certainty: share of the latents' variance that the others settle ``(B,)``.
+    """
+
+    latent: Tensor
+    latent_sd: Tensor
+    features: Tensor | None
+    features_sd: Tensor | None
+    certainty: Tensor
 
 
 @dataclass
@@ -152,6 +198,8 @@ class Method(nn.Module, ABC):
     min_modalities: ClassVar[int] = 2
     max_modalities: ClassVar[int | None] = None
     learns_from_gaps: ClassVar[bool] = True
+    # Attributes beside weights and buffers that a stage carries from step to step; checkpoints keep them.
+    keeps: ClassVar[tuple[str, ...]] = ()
 
     # What a prediction costs, one of LOSSES; set before build where it is not this.
     criterion: str = "cross_entropy"
@@ -289,12 +337,27 @@ class Method(nn.Module, ABC):
         For what is read off the training or the validation part as a whole, such as class means of embeddings.
         """
 
+    def scored(self, validation: Batch) -> Batch:
+        """Hook: the rows that epochs are compared on, made from the validation part; the same in every epoch.
+
+        A method that is to answer with gaps may add rows with modalities hidden.
+        """
+        return validation
+
     def diagnostics(self, validation: Batch) -> dict[str, float]:
         """Hook after an epoch, in evaluation mode and without gradients: numbers for the epoch's record."""
         return {}
 
     def after_fit(self, output: Output, batch: Batch) -> None:
         """Hook called once, with the best weights, on the whole validation part in evaluation mode."""
+
+    def impute(self, batch: Batch, n_draws: int = 32) -> dict[str, Imputed]:
+        """Fill absent modalities; methods that can do so replace this.
+
+        Raises:
+            ValueError: the method does not impute.
+        """
+        raise ValueError(f"{type(self).__name__} does not impute; use method='cyin'")
 
     def encode(self, batch: Batch) -> dict[str, Tensor]:
         """Embeddings ``(B, width)`` by modality; rows of an absent modality hold the encoding of the training mean.
@@ -332,15 +395,6 @@ class Method(nn.Module, ABC):
     def target_losses(self, logits: Tensor, target: Tensor | None) -> Tensor:
         """The same ``(B,)`` for each row."""
         return row_losses(self.criterion, logits, target)
-
-    def prior_losses(self, logits: Tensor) -> Tensor:
-        r"""How far predictions are from the answer where nothing is present ``(B,)``.
-
-        :math:`D(p(y) \| p)` in nats; in regression the loss against the mean.
-        """
-        if self.task == "regression":
-            return row_losses(self.criterion, logits, self.log_prior.expand(len(logits)))
-        return (self.prior * (self.log_prior - logits.log_softmax(-1))).sum(-1)
 
     def quality(self, logits: Tensor, target: Tensor) -> Tensor:
         """Share of right predictions; in regression the share of the target's variance that is explained, R2."""

@@ -43,6 +43,8 @@ class AGM(Joint):
     min_modalities = 2
     max_modalities = 10
 
+    keeps = ("steps", "pace")
+
     def __init__(self, alpha: float = 1.0, fusion: str = "concat", hidden: int = 64) -> None:
         super().__init__(fusion=fusion, hidden=hidden)
         self.alpha = alpha

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from interplay.methods._base import Batch, Fit, Output, any_present
+from interplay.methods._base import Batch, Fit, Output, all_present, any_present
 from interplay.methods.joint import Joint
 from interplay.nn import ByName, valid_steps
 
@@ -68,41 +68,43 @@ class KNNImpute(Joint):
     @torch.no_grad()
     def complete(self, batch: Batch) -> Batch:
         """The batch with absent modalities filled from donors; what could not be filled stays absent."""
+        rows = torch.nonzero(any_present(batch) & ~all_present(batch))[:, 0]
         modalities, present, lengths = dict(batch.modalities), dict(batch.present), dict(batch.lengths)
+        if not len(rows):
+            return batch
+        distances = self._distances(batch[rows])
         for name, found in self.donors.items():
             donors: Any = found
-            rows = torch.nonzero(~batch.present[name] & any_present(batch))[:, 0]
-            if not len(rows) or not len(donors.present):
-                continue
-            distance, nearest = self._distance(batch[rows], name).topk(
-                min(self.neighbours, len(donors.present)), largest=False
-            )
+            lacks = ~batch.present[name][rows]
+            where = rows[lacks]
+            possible = distances[lacks].masked_fill(~donors.present, torch.inf)
+            distance, nearest = possible.topk(min(self.neighbours, possible.shape[1]), largest=False)
             use = distance.isfinite().float()
             use = use / use.sum(1, keepdim=True).clamp(min=1)
             scale: Any = self.encoders[name].scale
             mean = torch.einsum("rk,rk...->r...", use, donors.values[nearest])
-            modalities[name] = modalities[name].index_put((rows,), mean * scale.scale + scale.mean)
-            present[name] = present[name].index_put((rows,), use.any(1))
+            modalities[name] = modalities[name].index_put((where,), mean * scale.scale + scale.mean)
+            present[name] = present[name].index_put((where,), use.any(1))
             if name in lengths:
                 steps = (use * donors.lengths[nearest]).sum(1).round().to(lengths[name].dtype)
-                lengths[name] = lengths[name].index_put((rows,), steps)
+                lengths[name] = lengths[name].index_put((where,), steps)
         return replace(batch, modalities=modalities, present=present, lengths=lengths)
 
-    def _distance(self, batch: Batch, name: str) -> Tensor:
-        """Squared distances ``(B, n)`` to the donors of a modality; infinite where a row cannot be one."""
-        donors: Any = self.donors[name]
-        total = torch.zeros(len(batch), len(donors.present), device=donors.present.device)
+    def _distances(self, batch: Batch) -> Tensor:
+        """Mean squared differences ``(B, n)`` to the training rows; infinite where nothing is shared."""
+        any_donors: Any = next(part for _, part in self.donors.items())
+        total = torch.zeros(len(batch), len(any_donors.rows), device=any_donors.rows.device)
         dims = torch.zeros_like(total)
-        for other, found in self.donors.items():
-            theirs: Any = found
-            x, y = self._standardized(other, batch).flatten(1), theirs.values.flatten(1)
-            shared = (batch.present[other][:, None] & theirs.present).float()
-            squared = x.square().sum(1)[:, None] + y.square().sum(1) - 2 * x @ y.T
-            total += shared * squared.clamp(min=0)
+        for name, found in self.donors.items():
+            donors: Any = found
+            x, y = self._standardized(name, batch).flatten(1), donors.values.flatten(1)
+            shared = (batch.present[name][:, None] & donors.present).float()
+            squared = torch.addmm(y.square().sum(1).expand_as(total), x, y.T, alpha=-2) + x.square().sum(1)[:, None]
+            total += shared * squared.clamp_(min=0)
             dims += shared * x.shape[1]
-        possible = (dims > 0) & donors.present
+        possible = dims > 0
         if "row" in batch.extra:
-            possible &= batch.extra["row"][:, None] != donors.rows
+            possible &= batch.extra["row"][:, None] != any_donors.rows
         return torch.where(possible, total / dims.clamp(min=1), torch.inf)
 
     def _standardized(self, name: str, batch: Batch) -> Tensor:

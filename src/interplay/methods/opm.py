@@ -30,6 +30,8 @@ class OPM(LinearFusion):
 
     tasks = ANY_TASK
 
+    keeps = ("rates",)
+
     def __init__(self, base: float = 0.25, scale: float = 1.0) -> None:
         super().__init__()
         self.base = base

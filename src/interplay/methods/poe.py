@@ -40,7 +40,7 @@ class PoE(Method):
 
     tasks = ANY_TASK
 
-    def __init__(self, latent: int = 32, hidden: int = 64, generative: float = 0.1, beta: float = 0.1) -> None:
+    def __init__(self, latent: int = 64, hidden: int = 64, generative: float = 0.1, beta: float = 0.1) -> None:
         super().__init__()
         self.latent = latent
         self.hidden = hidden

@@ -28,6 +28,8 @@ class QMF(LinearFusion):
         Zhang et al., Provable Dynamic Fusion for Low-Quality Multimodal Data, ICML 2023.
     """
 
+    keeps = ("accumulated",)
+
     def __init__(self, rank: float = 1.0) -> None:
         super().__init__()
         self.rank = rank

@@ -103,7 +103,9 @@ class TCMax(Method):
 
     def critic(self, features: list[Tensor]) -> Tensor:
         """Logits ``(N, K)`` from one tensor ``(N, ...)`` a modality."""
-        summed = torch.stack(features).sum(0)
+        return self._of_sum(torch.stack(features).sum(0))
+
+    def _of_sum(self, summed: Tensor) -> Tensor:
         if self.head == "additive":
             return summed
         if self.head == "joint":
@@ -158,12 +160,10 @@ class TCMax(Method):
 
     def _over_bank(self, features: list[Tensor], pattern: Tensor) -> Tensor:
         """Log of the mean over the bank of exp(critic), absent modalities taken from the bank."""
-        n = len(features[0])
-        cells = [
-            f.repeat_interleave(self.bank_size, 0) if there else stored.repeat(n, 1)
-            for f, stored, there in zip(features, self.bank, pattern.tolist(), strict=True)
-        ]
-        return self.critic(cells).reshape(n, self.bank_size, -1).logsumexp(1)
+        # The critic sees the sum of all modalities only, so one sum for each side serves all pairs.
+        own = torch.stack([f for f, there in zip(features, pattern.tolist(), strict=True) if there]).sum(0)
+        cells = own[:, None] + self.bank[~pattern].sum(0)
+        return self._of_sum(cells.flatten(0, 1)).reshape(len(own), self.bank_size, -1).logsumexp(1)
 
     def loss(self, output: Output, batch: Batch, stage: Stage) -> Loss:
         """Negative bound of the total correlation plus its ceiling; one term a critic."""

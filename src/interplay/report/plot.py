@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from interplay.evaluation.missing import CHANCE
+from interplay.evaluation.parts import class_table, part_columns
 from interplay.report.words import distinguishable, interval, parts_of
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#E69F00", "#009E73", "#CC79A7"
 SKY, VERMILLION, GREY = "#56B4E9", "#D55E00", "#888888"
 UNIQUE = (ORANGE, GREEN, SKY, VERMILLION)
+# Of pairs: other shades of the family's own, and none that a unique part has.
+PAIRED = {"redundancy": ("#00446B", "#6C86B3", "#B3BFD9"), "synergy": ("#8C4A6F", "#E9C6D9", "#A83277")}
 SERIES = (SKY, ORANGE, GREEN, BLUE, VERMILLION, PURPLE, GREY)
 CURVES = (BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY, GREY)
 MARKERS = ("o", "s", "^", "v", "P", "X", "d")
@@ -183,7 +186,7 @@ def contributions(explanations: pd.DataFrame, *, ax: "Axes | None" = None, max_r
     Raises:
         ValueError: the method that made the explanations has no parts.
     """
-    parts = [c for c in map(str, explanations) if c in ("redundancy", "synergy") or c.startswith("unique:")]
+    parts = part_columns(explanations)
     if not parts:
         raise ValueError(
             f"contributions: expected columns redundancy, unique:<modality>, synergy, found {list(explanations)}; "
@@ -251,12 +254,130 @@ def history(records: Any, *, ax: "Axes | None" = None) -> "Axes":
     return axes
 
 
+def class_composition(
+    explanations: pd.DataFrame, target: Any = None, *, ax: "Axes | None" = None, max_rows: int = 20
+) -> "Axes":
+    """What the predictions of each class are made of, one stacked bar a class.
+
+    Args:
+        explanations: as from ``explain`` of a method with parts.
+        target: true classes ``(n,)``; None groups by the predicted class.
+        ax: where to draw; a new figure if None.
+        max_rows: the most frequent so many classes are drawn.
+
+    Returns:
+        The axes: mean shares of the parts in what speaks for the predictions, with the number of samples.
+
+    Raises:
+        ValueError: the method that made the explanations has no parts.
+    """
+    table = class_table(explanations, target)
+    table = table[table["n"].rank(method="first", ascending=False) <= max_rows]
+    parts = part_columns(table)
+    axes = _axes(ax, (6.4, 0.34 * len(table) + 1.3))
+    start = np.zeros(len(table))
+    for i, part in enumerate(parts):
+        style: dict[str, Any] = {"color": _colour(part, parts), "hatch": HATCHES[i % len(HATCHES)]}
+        axes.barh(range(len(table)), table[part], 0.7, left=start, edgecolor="white", label=_plain(part), **style)
+        start = start + table[part].to_numpy()
+    labels = [f"{name} (n = {n})" for name, n in table["n"].items()]
+    axes.set_yticks(range(len(table)), [_plain(label) for label in labels])
+    axes.invert_yaxis()
+    axes.set_xlim(0, 1)
+    axes.set_xlabel("mean share of what speaks for the prediction")
+    axes.set_ylabel("true class" if target is not None else "predicted class")
+    axes.legend(frameon=False, fontsize="small", ncols=4, loc="lower center", bbox_to_anchor=(0.4, 1.0))
+    return axes
+
+
+def gate_usage(records: Any, *, ax: "Axes | None" = None) -> "Axes":
+    """Mean gate weight of each part on the validation rows, over the epochs of all stages.
+
+    Args:
+        records: ``history_`` of a fitted estimator, or its list of records.
+        ax: where to draw; a new figure if None.
+
+    Raises:
+        ValueError: the method keeps no record of a gate.
+    """
+    table = pd.DataFrame(list(getattr(records, "records", records)))
+    used = {str(c).removeprefix("usage:"): c for c in table if str(c).startswith("usage:")}
+    if not used:
+        raise ValueError("gate_usage: expected records with the columns usage:<part>; use a method with a gate: 'dmil'")
+    axes = _axes(ax, (6.0, 3.0))
+    epoch = np.arange(len(table)) + 1
+    style: dict[str, Any] = {"edgecolor": "white", "linewidth": 0.4}
+    for i, (shares, part) in enumerate(zip(_stacked(table[list(used.values())]), used, strict=True)):
+        hatch = HATCHES[i % len(HATCHES)]
+        axes.fill_between(epoch, *shares, facecolor=_colour(part, list(used)), hatch=hatch, label=_plain(part), **style)
+    for start in np.flatnonzero(table["stage"].ne(table["stage"].shift())):
+        name, at = _plain(table["stage"].iloc[start]), start + (0.5 if start else 1)
+        axes.axvline(at, color="black", linewidth=0.8)
+        axes.annotate(name, (at, 1), (3, -3), textcoords="offset points", rotation=90, va="top", fontsize=7)
+    axes.set_xlim(1, max(2, len(table)))
+    axes.set_ylim(0, 1)
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("mean gate weight")
+    axes.legend(frameon=False, fontsize="small", ncols=4, loc="lower center", bbox_to_anchor=(0.4, 1.0))
+    return axes
+
+
+def _stacked(table: pd.DataFrame) -> "list[tuple[Any, Any]]":
+    """Lower and upper edge of each column's band."""
+    upper = table.to_numpy(float).cumsum(1)
+    lower = upper - table.to_numpy(float)
+    return list(zip(lower.T, upper.T, strict=True))
+
+
 def _said(name: Any, row: Mapping[Any, Any], of_class: bool) -> str:
     """Which sample it is and what was predicted."""
     said = row["prediction"]
     if of_class:
         return f"{name}: {said} ({row['probability']:.0%})"
     return f"{name}: {said if isinstance(said, str) else f'{said:.4g}'}"
+
+
+def comparison(
+    result: Any, metric: str = "accuracy", *, condition: str = "complete", level: float = 0.05, ax: "Axes | None" = None
+) -> "Axes":
+    """Ranks of the methods of a `Comparison` over its data sets, and which are not told apart.
+
+    Args:
+        result: a `Comparison`.
+        metric: what is ranked, mean over seeds; 1 is best.
+        condition: such as ``"complete"``; see `Comparison.frame`.
+        level: of Nemenyi's critical difference.
+        ax: where to draw; a new figure if None.
+
+    Returns:
+        The axes: a row a method, best first; a dot at its mean rank, a small circle at its rank on each data set.
+        Methods that one vertical line on the right spans are not told apart; with fewer than three methods or two data
+        sets there are no lines.
+    """
+    from interplay.evaluation.comparison.statistics import cliques
+
+    ranks = result.ranks(metric, condition)
+    mean, each = ranks["mean"], ranks.drop(columns="mean")
+    axes = _axes(ax, (6.6, 0.26 * len(ranks) + 1.3))
+    rows = np.arange(len(ranks))
+    for name in each:
+        axes.plot(each[name], rows, "o", markersize=4, markerfacecolor="none", markeredgecolor=GREY, zorder=2)
+    axes.plot(mean, rows, "o", color=BLUE, markersize=8, zorder=3)
+    text = f"rank by {_plain(metric)}, {_plain(condition)}; {each.shape[1]} data set{'s'[: each.shape[1] > 1]}"
+    if min(len(ranks) - 1, each.shape[1]) >= 2:
+        found = result.friedman(metric, condition, level)
+        text += f"\nFriedman p = {found.p_value:.2g}; critical difference {found.critical_difference:.1f}"
+        text += f" (Nemenyi, {level:g})"
+        for i, (first, last) in enumerate(cliques(mean, found.critical_difference)):
+            x = len(ranks) * (1.04 + 0.025 * i)
+            axes.plot([x, x], [first - 0.2, last + 0.2], color="black", linewidth=2, solid_capstyle="butt")
+    axes.set_yticks(rows, [_plain(f"{name} {rank:.1f}", 40) for name, rank in mean.items()])
+    axes.set_ylim(len(ranks) - 0.4, -0.6)
+    axes.set_xlim(left=0.5)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.grid(axis="x", color="#dddddd", linewidth=0.7, zorder=0)
+    axes.set_xlabel(text)
+    return axes
 
 
 def _mapping(result: Any) -> Mapping[str, Any]:
@@ -267,6 +388,10 @@ def _mapping(result: Any) -> Mapping[str, Any]:
 def _colour(part: str, parts: Sequence[Any]) -> str:
     if part in ("redundancy", "synergy"):
         return {"redundancy": BLUE, "synergy": PURPLE}[part]
+    family = part.partition(":")[0]
+    if family in PAIRED:
+        pairs = [name for name in parts if str(name).startswith(f"{family}:")]
+        return PAIRED[family][pairs.index(part) % len(PAIRED[family])]
     own = [name for name in parts if str(name).startswith("unique:")]
     return UNIQUE[own.index(part) % len(UNIQUE)]
 

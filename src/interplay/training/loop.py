@@ -4,7 +4,6 @@ import copy
 import logging
 import math
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,11 @@ import torch
 from torch import Tensor
 
 from interplay.methods import Batch, Method, Output, Stage
+from interplay.training.batches import Batches, Gaps
 from interplay.training.checkpoints import EachEpoch, Folder, SafetensorsIO, random_state, restore_random_state
-from interplay.training.gaps import Gaps
 from interplay.training.progress import QUALITIES, StageProgress
+
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Settings:
         patience: epochs without improvement on the validation part before a stage ends.
         gradient_clip: largest gradient norm.
         device: a torch device, or "auto" for the first accelerator, else the CPU.
+        precision: one of PRECISIONS, as Lightning names them; validation and predictions are always in 32 bits.
         log_parts: keep every named part of the loss, not only the totals, in the history (costs a copy a step).
         progress: show a bar on standard error.
         checkpoints: folder for a checkpoint after every epoch; a run that finds its own there goes on exactly where
@@ -44,6 +46,7 @@ class Settings:
     patience: int = 15
     gradient_clip: float = 1.0
     device: str = "auto"
+    precision: str = "32-true"
     log_parts: bool = False
     progress: bool = False
     checkpoints: str | None = None
@@ -57,35 +60,6 @@ class History:
     best_epochs: dict[str, int] = field(default_factory=dict)
 
 
-class Batches:
-    """Shuffled slices of tensors in memory, each ``repeat`` times; a new order every epoch from its own generator.
-
-    New gaps, too, for all rows at once and from the same generator: they depend neither on the size of a batch nor on
-    whether the run was interrupted.
-    """
-
-    def __init__(
-        self, data: Batch, size: int, generator: torch.Generator, repeat: int = 1, gaps: Gaps | None = None
-    ) -> None:
-        self.data, self.size, self.generator, self.repeat, self.gaps = data, size, generator, repeat, gaps
-
-    def __len__(self) -> int:
-        return -(-len(self.data) // self.size) * self.repeat
-
-    def __iter__(self) -> Iterator[Batch]:
-        order = torch.randperm(len(self.data), generator=self.generator)
-        device = next(iter(self.data.present.values())).device
-        left = None
-        if self.gaps is not None:
-            left = self.gaps.draw(int(torch.randint(2**62, (), generator=self.generator)))
-        for rows in torch.split(order, self.size):
-            batch = self.data[rows.to(device)].attach(row=rows.to(device))
-            if left is not None:
-                batch = batch.with_present({name: mask[rows].to(device) for name, mask in left.items()})
-            for _ in range(self.repeat):
-                yield batch
-
-
 class StageModule(pl.LightningModule):
     """Adapter between a method's stage and Lightning; selection by a deep copy of the best state."""
 
@@ -93,6 +67,7 @@ class StageModule(pl.LightningModule):
         super().__init__()
         self.method, self.stage, self.settings = method, stage, settings
         self.training_rows, self.validation, self.generator = batches.data, validation, batches.generator
+        self.scored = method.scored(validation)
         self.best_score, self.best_epoch = (float("inf"), float("inf")), -1
         self.best_state: dict[str, Tensor] = {}
         self.records: list[dict[str, Any]] = []
@@ -108,7 +83,9 @@ class StageModule(pl.LightningModule):
         if self.stage.optimizer == "sgd":
             optimizer: torch.optim.Optimizer = torch.optim.SGD(weights, rate, momentum=0.9, weight_decay=1e-4)
         else:
-            optimizer = torch.optim.AdamW(weights, rate, weight_decay=self.settings.weight_decay, fused=True)
+            # Fused steps unscale gradients by themselves, which Lightning refuses to clip.
+            fused = self.settings.precision == "32-true"
+            optimizer = torch.optim.AdamW(weights, rate, weight_decay=self.settings.weight_decay, fused=fused)
         if self.stage.plateau is not None:
             factor, patience = self.stage.plateau
             self._plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=factor, patience=patience)
@@ -124,6 +101,7 @@ class StageModule(pl.LightningModule):
             "plateau": self._plateau.state_dict() if self.stage.plateau is not None else None,
             "random": random_state(),
             "order": self.generator.get_state(),
+            "kept": {name: getattr(self.method, name) for name in self.method.keeps},
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -133,6 +111,8 @@ class StageModule(pl.LightningModule):
         self.best_score, self.best_epoch, self.best_state = self._resumed["best"]
         self.records = self._resumed["records"]
         self.generator.set_state(self._resumed["order"])
+        for name, value in self._resumed["kept"].items():
+            setattr(self.method, name, self.transfer_batch_to_device(value, self.method.log_prior.device, 0))
 
     def on_train_start(self) -> None:
         """A stage whose patience was spent when it was interrupted takes no further epoch."""
@@ -175,8 +155,8 @@ class StageModule(pl.LightningModule):
         with torch.no_grad():
             self.method.after_epoch(self.training_rows, self.validation, self.stage)
             diagnostics = self.method.diagnostics(self.validation)
-        output = evaluate(self.method, self.validation, self.settings.batch_size)
-        target = self.validation.target
+        output = evaluate(self.method, self.scored, self.settings.batch_size)
+        target = self.scored.target
         assert target is not None
         loss = float(self.method.target_loss(output.logits, target))
         quality = float(self.method.quality(output.logits, target))
@@ -212,7 +192,7 @@ def evaluate(method: Method, data: Batch, batch_size: int) -> Output:
         return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
     logits = torch.cat([output.logits for output in outputs])
-    return Output(logits, join("unimodal"), join("components"), join("gate"))
+    return Output(logits, join("unimodal"), join("components"), join("gate"), join("certainty"))
 
 
 def train(
@@ -248,6 +228,7 @@ def train(
                     f"stage {stage.name!r} never reached a finite validation loss; lower learning_rate "
                     f"(now {stage.learning_rate or settings.learning_rate}) or check the data"
                 )
+            _warn_of_divergence(module, settings)
             done = {"state": module.best_state, "records": module.records, "best_epoch": module.best_epoch}
             if folder:
                 folder.write(name, done | {"random": random_state(), "order": generator.get_state()})
@@ -261,6 +242,18 @@ def train(
     output = evaluate(method, validation, settings.batch_size)
     method.after_fit(output, validation)
     return history
+
+
+def _warn_of_divergence(module: StageModule, settings: Settings) -> None:
+    """The best epoch survives a loss that turns to NaN, but whoever trains should know."""
+    lost = [r for r in module.records if not (math.isfinite(r["loss"]) and math.isfinite(r["validation_loss"]))]
+    if lost:
+        warnings.warn(
+            f"stage {module.stage.name!r}: the loss was not finite from epoch {lost[0]['epoch']} on; the weights of "
+            f"epoch {module.best_epoch} are used. Lower learning_rate (now "
+            f"{module.stage.learning_rate or settings.learning_rate}), or check the data for extreme values",
+            stacklevel=2,
+        )
 
 
 def _describe(
@@ -339,6 +332,7 @@ def _run_stage(
             max_epochs=stage.epochs,
             accelerator="cpu" if device.type == "cpu" else device.type,
             devices=1,
+            precision=settings.precision,  # type: ignore[arg-type]
             gradient_clip_val=settings.gradient_clip,
             callbacks=callbacks,
             logger=False,

@@ -2,6 +2,7 @@
 
 from interplay.evaluation.comparison.concatenation import ConcatenationClassifier, ConcatenationRegressor
 from interplay.evaluation.comparison.grid import compare
+from interplay.evaluation.comparison.plan import Plan
 from interplay.evaluation.comparison.result import Comparison
 from interplay.evaluation.comparison.sources import DataFile
 from interplay.evaluation.comparison.store import ConfigurationError
@@ -12,5 +13,6 @@ __all__ = [
     "ConcatenationRegressor",
     "ConfigurationError",
     "DataFile",
+    "Plan",
     "compare",
 ]

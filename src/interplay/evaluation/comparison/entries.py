@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone, is_regressor
+from sklearn.base import clone
 
 from interplay import methods
 from interplay.data import MultimodalDataset
@@ -46,6 +46,8 @@ def _text(name: Any) -> str:
 
 
 def _estimator(name: str, value: Any, settings: Mapping[str, Any]) -> Any:
+    if isinstance(value, Entry):
+        return value
     if isinstance(value, str) and value in CONTROLS:
         return CONTROLS[value]()
     if isinstance(value, str) and value not in methods.names():
@@ -53,7 +55,7 @@ def _estimator(name: str, value: Any, settings: Mapping[str, Any]) -> Any:
         raise ValueError(f"method {name!r}: unknown {value!r}; choose one of {known}")
     if isinstance(value, str | Method):
         return Entry(value, dict(settings))
-    predict = "predict" if is_regressor(value) else "predict_proba"
+    predict = "predict_proba" if hasattr(value, "predict_proba") else "predict"  # a regressor has but this
     lacking = [verb for verb in ("fit", predict, "get_params") if not hasattr(value, verb)]
     if lacking:
         raise ValueError(

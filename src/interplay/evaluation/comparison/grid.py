@@ -93,9 +93,6 @@ def compare(
         >>> found
         Comparison(2 methods, 1 data set, 2 cells)
     """
-    listed = list(range(seeds)) if isinstance(seeds, int) else [int(seed) for seed in seeds]
-    if not listed:
-        raise ValueError("seeds: expected at least one, found none")
     if folds is not None and folds < 2:
         raise ValueError(f"folds: expected at least 2, found {folds}; leave it out for one split a seed")
     if not datasets:
@@ -106,13 +103,7 @@ def compare(
     for name, estimator in estimators.items():
         store.agree("methods", name, {"estimator": described(estimator)})
     options = Options(str(folder), dict(metrics or {}), missing, uuid.uuid4().hex)
-    cells = [
-        Cell(dataset, method, seed, fold)
-        for seed in listed
-        for dataset in sources
-        for fold in (range(folds) if folds else [None])
-        for method in estimators
-    ]
+    cells = grid(estimators, sources, seeds, folds)
     _check_kept(store, cells, sources)
     left = [cell for cell in cells if not store.done(cell) and (retry or store.failure(cell) is None)]
     work = (delayed(run_cell)(cell, estimators[cell.method], sources[cell.dataset], options, retry) for cell in left)
@@ -120,6 +111,22 @@ def compare(
         for outcome in Parallel(n_jobs=n_jobs, return_as="generator_unordered", batch_size=1)(work):
             report(outcome)
     return Comparison.of(store, cells)
+
+
+def grid(methods: Iterable[str], datasets: Iterable[str], seeds: int | Sequence[int], folds: int | None) -> list[Cell]:
+    """All cells in the order in which they are run: seed by seed, so that an unfinished grid is an even one."""
+    listed = range(seeds) if isinstance(seeds, int) else [int(seed) for seed in seeds]
+    if not len(listed):
+        raise ValueError(f"seeds: expected at least one, found {seeds!r}")
+    parts = range(folds) if folds else [None]
+    methods, datasets = list(methods), list(datasets)
+    return [
+        Cell(dataset, method, seed, fold)
+        for seed in listed
+        for dataset in datasets
+        for fold in parts
+        for method in methods
+    ]
 
 
 def run_cell(cell: Cell, estimator: Any, origin: Source, options: Options, retry: bool) -> Outcome:

@@ -20,7 +20,10 @@ from interplay.evaluation.comparison.statistics import (
 from interplay.evaluation.comparison.store import Cell, Store
 from interplay.evaluation.missing import COMPLETE
 
-LOWER_IS_BETTER = ("nll", "ece", "mae", "validation_loss", "seconds", "processor_seconds", "memory_mb", "parameters")
+LOWER_IS_BETTER = (
+    *("nll", "ece", "mae", "rmse", "validation_loss", "cost"),
+    *("seconds", "processor_seconds", "memory_mb", "parameters"),
+)
 
 
 class Comparison:
@@ -81,6 +84,16 @@ class Comparison:
             f"{_count(len(self.cells), 'cell')})"
         )
 
+    @property
+    def main_metric(self) -> str:
+        """``"accuracy"``, or ``"r2"`` where nothing was classified."""
+        return "accuracy" if (self.frame["metric"] == "accuracy").any() else "r2"
+
+    def summary(self, metric: str = "accuracy", condition: str = COMPLETE) -> pd.DataFrame:
+        """The numbers of `table`, a row for each data set and method: ``mean``, ``sd``, ``n``."""
+        groups = self.values(metric, condition).groupby(["dataset", "method"], sort=False)["value"]
+        return groups.agg(["mean", "std", "count"]).rename(columns={"std": "sd", "count": "n"}).reset_index()
+
     def values(self, metric: str = "accuracy", condition: str = COMPLETE) -> pd.DataFrame:
         """One number a cell: columns ``dataset``, ``method``, ``seed``, ``fold``, ``value``.
 
@@ -102,19 +115,22 @@ class Comparison:
 
         With ``text``, one column a data set that reads ``0.612 ± 0.021``, for people.
         """
-        groups = self.values(metric, condition).groupby(["dataset", "method"], sort=False)["value"]
-        cells = groups.agg(["mean", "std", "count"]).rename(columns={"std": "sd", "count": "n"})
+        cells = {"index": "method", "columns": "dataset", "values": "value", "sort": False}
+        statistics = {"mean": "mean", "sd": "std", "n": "count"}
+        wide = {
+            name: self._arranged(self.values(metric, condition).pivot_table(**cells, aggfunc=how, dropna=False))
+            for name, how in statistics.items()
+        }
         if text:
-            said = cells.apply(lambda c: _said(c["mean"], c["sd"]), axis=1)
-            return self._arranged(said.unstack("dataset")).fillna("")
-        wide = cells.unstack("dataset").swaplevel(axis=1)
-        return self._arranged(wide).reindex(columns=["mean", "sd", "n"], level=1)
+            mean, sd = wide["mean"], wide["sd"]
+            return pd.DataFrame({name: list(map(_said, mean[name], sd[name])) for name in mean}, index=mean.index)
+        tidy = pd.concat(wide, axis=1).swaplevel(axis=1)
+        return tidy[[(dataset, name) for dataset in wide["mean"] for name in statistics]]
 
     def means(self, metric: str = "accuracy", condition: str = COMPLETE) -> pd.DataFrame:
         """Mean over seeds and folds: a row a data set, a column a method; NaN where no cell is finished."""
-        cells = self.values(metric, condition).groupby(["dataset", "method"])["value"].mean().unstack("method")
-        rows, columns = set(cells.index), set(cells.columns)
-        return cells.loc[[d for d in self.datasets if d in rows], [m for m in self.methods if m in columns]]
+        cells = self.values(metric, condition).pivot_table(index="method", columns="dataset", values="value")
+        return self._arranged(cells).T
 
     def ranks(self, metric: str = "accuracy", condition: str = COMPLETE) -> pd.DataFrame:
         """Rank of each method on each data set (1 is best, of the means over seeds), and the mean rank, best first.
@@ -144,9 +160,9 @@ class Comparison:
 
         Args:
             baseline: compare each method with this one; None compares all pairs.
-            metric: for ``over="samples"`` ``"accuracy"`` or ``"nll"``; otherwise any metric of the complete test part.
-            over: ``"samples"``: a table row a data set and pair, bootstrap over test samples (whole subjects, where there are
-                any) and seeds; ``"datasets"``: a row a pair, Wilcoxon's signed ranks over the means of data sets.
+            metric: for ``over="samples"`` ``"accuracy"``, ``"nll"`` or ``"mae"``; otherwise any metric.
+            over: ``"samples"``: a row for each data set and pair, bootstrap over test samples (whole subjects, where
+                there are any) and seeds; ``"datasets"``: a row a pair, Wilcoxon's signed ranks over means of data sets.
             confidence: of the bootstrap interval.
             n_bootstrap: number of resamples.
             random_state: seed of the resamples.
@@ -246,9 +262,8 @@ class Comparison:
 
     def _arranged(self, wide: pd.DataFrame) -> pd.DataFrame:
         """Methods and data sets in the order in which they were asked for."""
-        level = 0 if wide.columns.nlevels > 1 else None
-        order = [name for name in self.datasets if name in wide.columns.get_level_values(0)]
-        return wide.reindex([name for name in self.methods if name in wide.index]).reindex(columns=order, level=level)
+        rows, columns = set(wide.index), set(wide.columns)
+        return wide.loc[[m for m in self.methods if m in rows], [d for d in self.datasets if d in columns]]
 
 
 def _by_sample(predictions: pd.DataFrame, metric: str) -> tuple[pd.DataFrame, "pd.Series[Any] | None"]:
@@ -257,15 +272,20 @@ def _by_sample(predictions: pd.DataFrame, metric: str) -> tuple[pd.DataFrame, "p
         values = (predictions["predicted"] == predictions["target"]).astype(float)
     elif metric == "nll":
         values = -np.log(predictions["probability"].clip(lower=1e-12))
+    elif metric == "mae":
+        values = (predictions["predicted"] - predictions["target"]).abs()
     else:
-        raise ValueError(f"tests over samples know the metrics 'accuracy' and 'nll', found {metric!r}")
+        raise ValueError(f"tests over samples know the metrics 'accuracy', 'nll' and 'mae', found {metric!r}")
     # Under cross-validation the folds of a seed together test every sample once.
-    table = predictions.assign(value=values).pivot(index="seed", columns="id", values="value")
+    table = predictions.assign(value=values).pivot_table(index="seed", columns="id", values="value")
     groups = predictions.drop_duplicates("id").set_index("id")["group"] if "group" in predictions else None
     return table, groups
 
 
 def _said(mean: float, sd: float) -> str:
+    """Mean and spread for people; nothing where no cell is finished."""
+    if pd.isna(mean):
+        return ""
     return f"{mean:.3f}" + ("" if pd.isna(sd) else f" ± {sd:.3f}")
 
 

@@ -142,9 +142,9 @@ def paired_bootstrap(
     r"""Bootstrap of a mean paired difference over seeds and samples at once.
 
     Both are drawn with replacement, independently of each other, and the mean is weighted by how often each was drawn:
-    :math:`\sum_{s,i} u_s v_i d_{si} / \sum_{s,i} u_s v_i` over the pairs that exist. It asks whether the difference would
-    be there with other seeds and other samples. It errs on the careful side where both matter, and with few
-    seeds on the bold side: five seeds say little about seeds.
+    :math:`\sum_{s,i} u_s v_i d_{si} / \sum_{s,i} u_s v_i` over the pairs that exist. It asks whether the difference
+    would be there with other seeds and other samples. It errs on the careful side where both matter, and with few seeds
+    on the bold side: five seeds say little about seeds.
 
     Args:
         differences: ``(S, n)`` by seed and sample; NaN where a seed did not test that sample.
