@@ -11,6 +11,7 @@ import time
 import numpy as np
 
 from interplay.estimation.counts import pairwise_maximum_entropy
+from interplay.estimation.held_out import held_out_union
 from interplay.estimation.resample import from_model, parts_of
 from interplay.estimation.table import CORRECTIONS, correct, correction_error, estimate_and_intervals, synergy_free
 
@@ -73,25 +74,29 @@ def p_of_synergy(table, n_tables, rng):
 
 
 def estimates(table, n_tables, rng):
-    """Corrected parts by method, and the deviation of the intervals."""
+    """Corrected parts by method, the deviation of the intervals, and how far the adaptive I* may be too large."""
     n = int(table.sum())
     model = pairwise_maximum_entropy(table, shrink=True)
     plugin, exact = parts_of(np.stack([table / n, model]), "broja")
     drawn = parts_of(from_model(model, n)(rng, n_tables), "broja")
     scatter = parts_of(from_model(table / n, n)(rng, n_tables), "broja").std(axis=0, ddof=1)
-    deviation = np.hypot(scatter, correction_error(table, plugin, drawn, exact))
-    return {method: correct(table, plugin, drawn, exact, method) for method in CORRECTIONS}, deviation
+    deviation = np.hypot(scatter, correction_error(table, plugin, drawn, exact, "broja"))
+    corrected = {method: correct(table, plugin, drawn, exact, method) for method in CORRECTIONS}
+    cells = np.repeat(np.arange(table.size), table.ravel().astype(int))
+    below = corrected["adaptive"][:3].sum() - held_out_union(table, cells, None, rng)
+    return corrected, deviation, max(below, 0.0)
 
 
 def show_estimates(shape, name, joint, n, repetitions, n_tables, rng):
     start = time.perf_counter()
     true = parts_of(joint[None], "broja")[0]
-    found, covered = {method: [] for method in CORRECTIONS}, []
+    found, covered, widths = {method: [] for method in CORRECTIONS}, [], []
     for table in from_model(joint, n)(rng, repetitions):
-        corrected, deviation = estimates(table, n_tables, rng)
+        corrected, deviation, below = estimates(table, n_tables, rng)
         for method, parts in corrected.items():
             found[method].append(estimate_and_intervals(parts, deviation, "broja", 0.9)[0])
-        intervals = estimate_and_intervals(corrected["adaptive"], deviation, "broja", 0.9)[1]
+        intervals = estimate_and_intervals(corrected["adaptive"], deviation, "broja", 0.9, below=below)[1]
+        widths.append(np.diff(intervals)[:4, 0])
         covered.append((intervals[:, 0] <= true + 1e-9) & (true <= intervals[:, 1] + 1e-9))
     size = "x".join(map(str, shape))
     truth = " ".join(f"{part}={value:.3f}" for part, value in zip(NAMES, true, strict=False))
@@ -101,6 +106,7 @@ def show_estimates(shape, name, joint, n, repetitions, n_tables, rng):
         bias, rmse = error.mean(axis=0), np.sqrt((error**2).mean(axis=0))
         print(f"   {method:<13} bias {np.round(bias, 4)}  rmse {np.round(rmse, 4)}", flush=True)
     print(f"   coverage of 90 % intervals (adaptive): R U1 U2 S total {np.mean(covered, axis=0)}", flush=True)
+    print(f"   their mean width: R U1 U2 S {np.round(np.mean(widths, axis=0), 3)}", flush=True)
 
 
 def show_test(label, joint, n, repetitions, n_tables, rng):
@@ -116,16 +122,19 @@ def main():
     parser.add_argument("--alarms", type=int, default=400)
     parser.add_argument("--tables", type=int, default=100)
     parser.add_argument("--size", type=int, choices=(0, 1), help="6x6x3 or 10x10x5 only")
-    parser.add_argument("--part", choices=("tests", "estimates"), help="only these")
+    parser.add_argument("--part", choices=("tests", "gates", "estimates"), help="only these")
+    parser.add_argument("--truths", nargs="+", default=("dirichlet", "mixed", "modular", "independent"))
     parser.add_argument("--samples", type=int, nargs="+", default=SAMPLES)
     options = parser.parse_args()
-    kinds = ("tests", "estimates") if options.part is None else (options.part,)
+    kinds = ("tests", "gates", "estimates") if options.part is None else (options.part,)
     rng = np.random.default_rng(2026)
     for shape in SIZES if options.size is None else SIZES[options.size :][:1]:
         if "tests" in kinds:
             tests(shape, options, rng)
+        if "gates" in kinds and shape == SIZES[0]:
+            gates(options, rng)
         if "estimates" in kinds:
-            for name in ("dirichlet", "mixed", "modular", "independent"):
+            for name in options.truths:
                 for n in options.samples:
                     joint = truths(shape)[name]
                     show_estimates(shape, name, joint, n, options.repetitions, options.tables, rng)
@@ -139,11 +148,13 @@ def tests(shape, options, rng):
     for name in ("unique", "duplicate"):
         for n in options.samples:
             show_test(f"{size} {name} (S = 0)", joints[name], n, options.repetitions, 99, rng)
-    if shape == SIZES[0]:
-        for name in ("XOR", "AND"):
-            for flip in (0.0, 0.2, 0.35):
-                for n in options.samples[:2]:
-                    show_test(f"2x2x2 {name}, flipped {flip}", gate(name, flip), n, options.repetitions, 99, rng)
+
+
+def gates(options, rng):
+    for name in ("XOR", "AND"):
+        for flip in (0.0, 0.2, 0.35):
+            for n in options.samples:
+                show_test(f"2x2x2 {name}, flipped {flip}", gate(name, flip), n, options.repetitions, 99, rng)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,17 @@ from typer.testing import CliRunner
 from interplay.cli import app
 
 ROOT = Path(__file__).parents[1]
-RUN = ["README.md", "docs/quickstart.md", "docs/missing.md", "docs/report.md"]
-BLOCK = re.compile(r"^```(python|console)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+RUN = [
+    "README.md",
+    "docs/quickstart.md",
+    "docs/missing.md",
+    "docs/missing_data.md",
+    "docs/missing_sensor.md",
+    "docs/regression.md",
+    "docs/report.md",
+    "docs/compare.md",
+]
+BLOCK = re.compile(r"^```(python|console|yaml)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 @pytest.mark.parametrize("page", RUN)
@@ -23,8 +32,10 @@ def test_code_runs(page, tmp_path, monkeypatch):
         if language == "python":
             exec(compile(code, page, "exec"), namespace)
             ran += 1
-            if page == "README.md":
-                save_for_the_commands(namespace)
+        if language == "yaml":
+            Path("plan.yaml").write_text(code, encoding="utf-8")
+        if language == "python" and page == "README.md":
+            save_for_the_commands(namespace)
         for line in code.splitlines() if language == "console" else []:
             # make, pip and git are the reader's; a demo of its own is in the tests of the command
             if line.startswith("interplay ") and not line.startswith("interplay demo"):

@@ -12,6 +12,7 @@ __version__ = "0.1.0.dev0"
 _HOMES = {
     "MultimodalDataset": "interplay.data",
     "bound": "interplay.estimation",
+    "compare": "interplay.evaluation",
     "datasets": "interplay.data.datasets",
     "decompose": "interplay.information",
     "evaluation": "interplay.evaluation",
@@ -20,6 +21,7 @@ _HOMES = {
     "measure": "interplay.estimation",
     "methods": "interplay.methods",
     "MultimodalClassifier": "interplay.estimators",
+    "MultimodalRegressor": "interplay.estimators",
     "plot": "interplay.report.plot",
     "pretrain": "interplay.training",
     "synergy_bounds": "interplay.information",
@@ -31,7 +33,8 @@ if TYPE_CHECKING:
     from interplay import evaluation, information, methods
     from interplay.data import MultimodalDataset, datasets
     from interplay.estimation import bound, measure
-    from interplay.estimators import MultimodalClassifier
+    from interplay.estimators import MultimodalClassifier, MultimodalRegressor
+    from interplay.evaluation import compare
     from interplay.information import decompose, synergy_bounds
     from interplay.nn import losses
     from interplay.report import plot

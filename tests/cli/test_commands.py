@@ -1,18 +1,21 @@
 """Each command does what its help says, on files as users have them."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from interplay import methods
+from interplay import estimation, methods
 from interplay.cli import app
+from interplay.cli.faithfulness import ESTIMATORS
 from interplay.cli.train import method_names
 from interplay.data import load
 from interplay.estimators import MultimodalClassifier
-from interplay.evaluation import evaluate
+from interplay.evaluation import evaluate, faithfulness
+from interplay.evaluation.robustness import robustness
 
 LABELS = ("--target", "label", "--modalities", "left,right")
 
@@ -35,7 +38,7 @@ def held_out(folder):
 
 
 def test_help_of_every_command_shows_an_example():
-    for name in ("demo", "measure", "train", "predict", "evaluate", "report"):
+    for name in ("demo", "measure", "train", "predict", "evaluate", "faithfulness", "report"):
         text = good(name, "--help").stdout
         assert f"interplay {name}" in " ".join(text.split())
         assert "Example" in text
@@ -105,10 +108,12 @@ def test_train_passes_options_on(folder):
     good(
         "train", folder / "data.parquet", "--method", "unimodal", "--param", "modality=left", "--encoder", "left=mlp",
         "--batch-size", 32, "--learning-rate", 0.01, "--patience", 3, "--epochs", 4, "--output", folder / "u",
+        "--missing-rate", 0.25,
     )  # fmt: skip
     model = MultimodalClassifier.load(folder / "u")
     assert model.method.modality == "left"
     assert (model.batch_size, model.learning_rate, model.patience, model.max_epochs) == (32, 0.01, 3, 4)
+    assert model.missing == 0.25
 
 
 def test_predictions_are_the_librarys(folder):
@@ -173,6 +178,39 @@ def test_train_report_has_curves_and_scores(folder, monkeypatch):
     assert results["run"]["command"] == "interplay train 'my data.parquet'"
 
 
+def test_faithfulness_is_the_librarys(tmp_path):
+    sizes = ("--classes", 2, "--samples", 200, "--features", 4, "--epochs", 3, "--noise", 0.1, "--seed", 3)
+    files = ("--table", tmp_path / "kinds.csv", "--figure", tmp_path / "kinds.svg")
+    found = json.loads(good("faithfulness", "dmil", *sizes, "--param", "n_folds=2", *files, "--json").stdout)
+    expected = faithfulness(
+        methods.DMIL(n_folds=2), n_classes=2, n_samples=200, n_features=4, noise=0.1, random_state=3, max_epochs=3,
+        batch_size=128, learning_rate=3e-3, patience=6,
+    )  # fmt: skip
+    assert found["accuracy_by_kind"] == expected.accuracy_by_kind
+    assert found["confusion"] == expected.confusion.to_dict("index")
+    assert found["settings"]["method"] == "dmil"
+    table = pd.read_csv(tmp_path / "kinds.csv", index_col="kind")
+    pd.testing.assert_frame_equal(table, expected.table(), check_names=False)
+    assert (tmp_path / "kinds.svg").read_text().startswith("<?xml")
+
+
+def test_faithfulness_of_an_estimator_and_of_a_method_without_parts():
+    sizes = ("--samples", 300, "--features", 4, "--noise", 0.1, "--classes", 2)
+    text = good("faithfulness", "discrete", *sizes, "--param", "redundancy=pointwise_min").stdout
+    assert "routed to their own kind" in text
+    assert "bits expected" in text
+    mix = ("--kind", "synergy=0.2,0.8", "--kind", "unique:b=0.8,0.2", "--modalities", 3, "--hidden", "--nonlinear")
+    found = json.loads(good("faithfulness", "ensemble", *sizes, *mix, "--epochs", 1, "--json").stdout)
+    assert set(found["accuracy_by_kind"]) == {"unique:b", "synergy"}
+    assert found["routing"] is None
+    assert found["settings"]["composition"] == {"synergy": [0.2, 0.8], "unique:b": [0.8, 0.2]}
+    assert found["settings"]["type_visible"] is False
+
+
+def test_names_of_estimators_are_those_of_the_library():
+    assert ESTIMATORS == estimation.ESTIMATORS
+
+
 def test_demo_quick(tmp_path):
     result = good("demo", "--output", tmp_path / "demo", "--quick", "--seeds", 2, "--epochs", 2)
     assert all(len(line) <= 80 for line in result.stdout.splitlines() if "report in" not in line)
@@ -197,3 +235,59 @@ def test_a_folder_of_something_else_is_left_alone(folder, tmp_path):
     good(*start, "--force")
     assert (tmp_path / "thesis.txt").read_text() == "mine"
     good(*start)  # it is a model folder now
+
+
+def test_numbers_make_a_regressor_all_the_way_to_the_report(folder, tmp_path):
+    rng = np.random.default_rng(0)
+    x = {name: rng.normal(size=(300, 3)) for name in ("left", "right")}
+    mood = 40 + 10 * x["left"][:, 0] + 5 * x["right"][:, 1]
+    np.savez(tmp_path / "moods.npz", **x, mood=mood, age=np.arange(300) % 60, is_test=np.arange(300) % 3 == 0)
+    data = (tmp_path / "moods.npz", "--modalities", "left,right")
+    model, report = tmp_path / "model", tmp_path / "report"
+    options = ("--target", "mood", "--test", "is_test", "--method", "gatedmixture", "--epochs", 20, "--loss", "l2")
+    found = json.loads(good("train", *data, *options, "--output", model, "--report", report, "--json").stdout)
+    scores = {row["condition"]: row for row in found["scores"]}
+    assert scores["complete"]["r2"] > 0.6
+    assert scores["complete"]["r2"] > scores["without left"]["r2"]
+    assert set(scores["chance"]) == {"condition", "n", "r2", "mae", "rmse", "pearson"}
+    again = json.loads(
+        good("evaluate", model, "--input", data[0], "--target", "mood", "--test", "is_test", "--json").stdout
+    )
+    assert again[0]["r2"] == pytest.approx(scores["complete"]["r2"])
+    assert again[0]["low"] < again[0]["r2"] < again[0]["high"]
+    good("predict", model, "--input", data[0], "--output", tmp_path / "said.csv", "--explain")
+    said = pd.read_csv(tmp_path / "said.csv", index_col="id")
+    assert list(said.columns[:2]) == ["prediction", "redundancy"]
+    parts = ["redundancy", "unique:left", "unique:right", "synergy"]
+    np.testing.assert_allclose(
+        said["prediction"] - said[parts].sum(axis=1), mood[np.arange(300) % 3 > 0].mean(), atol=1.5
+    )
+    page = (report / "report.html").read_text()
+    for words in ("The target is a number.", "explains", "mean abs. error", "furthest off", "units of the target"):
+        assert words in page
+    shown = re.sub(r"<style.*?</style>|<[^>]+>", " ", page, flags=re.DOTALL)
+    for words in ("ccuracy", "logit", "None", "nan", "lass"):
+        assert words not in shown, words
+    (report / "report.html").unlink()
+    good("report", report)
+    assert (report / "report.html").read_text() == page
+    # Whole numbers are classes unless told otherwise.
+    good(
+        "train", *data, "--target", "age", "--task", "regression", "--method", "joint", "--epochs", 2, "--output", model
+    )
+    assert "prediction" in good("predict", model, "--input", data[0]).stdout.splitlines()[0]
+    wrong = invoke("train", *data, "--target", "mood", "--task", "classification", "--output", tmp_path / "x")
+    assert wrong.exit_code != 0
+    assert "use a regressor" in wrong.stderr
+
+
+def test_evaluate_missing_gives_every_subset_and_rate_and_says_what_matters(folder):
+    start = ("evaluate", folder / "model", "--input", folder / "data.npz", "--target", "label", "--missing")
+    words = good(*start, "--draws", 2, "--figure", folder / "curve.png").stdout
+    for part in ("complete ", "left  ", "rate 0.5", "relative robustness", "cannot do without"):
+        assert part in words
+    assert (folder / "curve.png").read_bytes().startswith(b"\x89PNG")
+    found = json.loads(good(*start, "--draws", 2, "--seed", 0, "--json").stdout)
+    model = MultimodalClassifier.load(folder / "model")
+    data = load(folder / "data.npz", target="label", modalities=["left", "right"])
+    assert found == json.loads(json.dumps(robustness(model, data, draws=2).to_dict()))

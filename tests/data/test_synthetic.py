@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from interplay.data.datasets import make_gates, make_interactions
+from interplay.information import pointwise_composition
 
 MIX = {"redundancy": 0.4, "unique:a": 0.3, "unique:b": 0.1, "synergy": 0.2}
 
@@ -224,3 +225,84 @@ def test_complaints(arguments, message):
 def test_unknown_gates(gate):
     with pytest.raises(ValueError, match="gate: expected one of AND, OR, XOR"):
         make_gates(gate)
+
+
+# --- kinds of pairs, kinds that depend on the class
+
+
+def test_kinds_of_pairs_carry_the_class_in_two_of_three():
+    kinds = ["redundancy:a+c", "synergy:a+b", "synergy"]
+    made = make_interactions(dict.fromkeys(kinds, 1 / 3), n_modalities=3, n_classes=5, n_samples=3000, random_state=0)
+    assert list(dict.fromkeys(sorted(set(made.kind)))) == sorted(kinds)
+    code, y = made.symbols % 5, made.dataset.target
+    shared, pair, every = (made.kind == kind for kind in kinds)
+    np.testing.assert_array_equal(code[shared][:, [0, 2]], np.repeat(y[shared][:, None], 2, axis=1))
+    np.testing.assert_array_equal(code[pair][:, :2].sum(1) % 5, y[pair])
+    np.testing.assert_array_equal(code[every].sum(1) % 5, y[every])
+    # The other codes are random.
+    for rows, m in ((shared, 1), (pair, 2)):
+        assert abs((code[rows, m] == y[rows]).mean() - 0.2) < 0.05
+    assert made.expected == pytest.approx({**dict.fromkeys(made.expected, 0.0), **dict.fromkeys(kinds, np.log2(5) / 3),
+                                           "total": np.log2(5)})  # fmt: skip
+    with pytest.raises(ValueError, match=r"kinds among .*found \['synergy:a\+b'\]"):
+        make_interactions({"synergy:a+b": 1.0})
+
+
+def test_compositions_without_pairs_are_the_same_data_as_before_pairs():
+    """Figures that were measured stay valid: one draw, written down."""
+    x = make_interactions(n_modalities=3, n_samples=2, n_features=2, random_state=0).dataset.modalities["c"]
+    np.testing.assert_allclose(x, EARLIER, rtol=1e-5)
+
+
+EARLIER = [[1.7916185855865479, -1.034149169921875], [-0.40033218264579773, 1.6453750133514404]]
+CORRELATED = {"redundancy": [0.5, 0.2, 0.0], "unique:a": [0.5, 0.2, 0.6], "synergy": [0.0, 0.6, 0.4]}
+
+
+def test_kinds_follow_their_shares_in_each_class():
+    made = make_interactions(CORRELATED, n_classes=3, n_samples=20000, random_state=1)
+    y = made.dataset.target
+    np.testing.assert_allclose(np.bincount(y) / 20000, 1 / 3, atol=0.02)
+    for kind, shares in CORRELATED.items():
+        found = [(made.kind[y == k] == kind).mean() for k in range(3)]
+        np.testing.assert_allclose(found, shares, atol=0.02)
+        np.testing.assert_allclose(made.class_shares[kind], np.array(shares) / sum(shares))
+    codes = made.symbols % 3
+    rows = made.kind == "synergy"
+    np.testing.assert_array_equal(codes[rows].sum(1) % 3, y[rows])
+
+
+@pytest.mark.parametrize("n_modalities", [2, 3])
+def test_expected_bits_are_those_of_single_samples_on_the_exact_joint(n_modalities):
+    made = make_interactions(CORRELATED, n_classes=3, n_modalities=n_modalities, random_state=0)
+    joint = made.joint
+    assert made.expected["total"] == pytest.approx(information(joint, *range(n_modalities)))
+    cells = np.argwhere(joint > 0)
+    weight = joint[tuple(cells.T)]
+    prior = joint.reshape(-1, 3).sum(0)[cells[:, -1]]
+
+    def pointwise(*axes):
+        others = tuple(i for i in range(n_modalities) if i not in axes)
+        table = joint.sum(axis=others)
+        own = tuple(cells[:, list(axes)].T)
+        return np.log2(table[(*own, cells[:, -1])] / table.sum(-1)[own] / prior)
+
+    parts = pointwise_composition([pointwise(m) for m in range(n_modalities)], pointwise(*range(n_modalities)))
+    assert made.expected["redundancy"] == pytest.approx((weight * (parts.redundancy + parts.partial)).sum())
+    assert made.expected["unique:a"] == pytest.approx((weight * parts.unique[0]).sum())
+    assert made.expected["unique:b"] == pytest.approx((weight * parts.unique[1]).sum()) == 0
+    assert made.expected["synergy"] == pytest.approx((weight * parts.synergy).sum())
+    # Seeing the kind says something about the class, to each modality.
+    assert made.expected["redundancy"] > sum(CORRELATED["redundancy"]) / 3 * np.log2(3) + 0.1
+
+
+@pytest.mark.parametrize(
+    ("composition", "message"),
+    [
+        ({"synergy": [0.5, 0.5]}, "one share or 3, one a class, for 'synergy'"),
+        ({"synergy": [1.0, 1.0, 0.9]}, "sum 0.9"),
+        ({"synergy": [1.2, 1.0, 1.0], "redundancy": [-0.2, 0.0, 0.0]}, "at least 0"),
+    ],
+)
+def test_shares_by_class_are_checked(composition, message):
+    with pytest.raises(ValueError, match=message):
+        make_interactions(composition, n_classes=3)

@@ -1,7 +1,5 @@
 """Cross-fitted classifiers: held out, calibrated, split sample by sample."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -10,28 +8,8 @@ from interplay.data import MultimodalDataset
 from interplay.data.datasets import make_gates, make_interactions
 from interplay.estimation.classifiers import by_batches, by_cells, standard_error
 from interplay.estimation.posteriors import Posteriors, _calibrate, _folds, _log_prior, _sharpen, cross_fit
-from interplay.estimation.settings import Settings
 
 QUICK = {"estimator": "classifiers", "n_repeats": 1, "n_bootstrap": 20, "n_permutations": 39, "random_state": 0}
-
-CHOICES = {
-    "redundancy": "broja",
-    "discretiser": "auto",
-    "n_bins": None,
-    "correction": "maxent",
-    "n_bootstrap": 10,
-    "n_permutations": 9,
-    "confidence": 0.95,
-    "n_splits": 5,
-    "n_repeats": 1,
-    "sensitivity": False,
-    "n_jobs": None,
-    "seed": 0,
-}
-
-
-def settings(**changes):
-    return replace(Settings(**CHOICES), **changes)
 
 
 def gate_posteriors(gate, n=4000):
@@ -48,7 +26,7 @@ def gate_posteriors(gate, n=4000):
 
 @pytest.mark.parametrize("gate", ["XOR", "AND", "COPY", "UNIQUE", "REDUNDANT"])
 @pytest.mark.parametrize("redundancy", ["broja", "pointwise_min", "mmi"])
-def test_exact_posteriors_give_the_decomposition_of_the_gate(gate, redundancy):
+def test_exact_posteriors_give_the_decomposition_of_the_gate(gate, redundancy, settings):
     found, y = gate_posteriors(gate)
     parts = by_cells(found, y, settings(redundancy=redundancy), 0).parts(y)
     exact = ip.decompose(make_gates(gate, random_state=0).joint, redundancy=redundancy)
@@ -58,7 +36,7 @@ def test_exact_posteriors_give_the_decomposition_of_the_gate(gate, redundancy):
 
 
 @pytest.mark.parametrize("gate", ["XOR", "AND", "COPY", "UNIQUE", "REDUNDANT", "SUM"])
-def test_exact_posteriors_give_the_decomposition_of_the_gate_in_batches(gate):
+def test_exact_posteriors_give_the_decomposition_of_the_gate_in_batches(gate, settings):
     found, y = gate_posteriors(gate)
     split = by_batches(found, y, settings(), 0)
     exact = ip.decompose(make_gates(gate, random_state=0).joint)
@@ -107,6 +85,42 @@ def test_standard_errors_of_rows_and_of_groups():
     np.testing.assert_allclose(
         standard_error(repeated, np.repeat(np.arange(400), 3)), standard_error(values, None), rtol=1e-9
     )
+
+
+def test_many_classes_are_no_synergy(settings):
+    """Both modalities know the class well; 2 cells a modality, all that counted labels could carry, would lose it."""
+    rng = np.random.default_rng(0)
+    y = np.repeat(np.arange(40), 10)
+    logs = []
+    for _ in range(2):
+        scores = rng.normal(size=(400, 40)) + 5 * np.eye(40)[y]
+        logs.append(scores - np.log(np.exp(scores).sum(axis=1, keepdims=True)))
+    both = logs[0] + logs[1] + np.log(40)
+    both -= np.log(np.exp(both).sum(axis=1, keepdims=True))
+    found = Posteriors(*logs, both, np.full((400, 40), -np.log(40)))
+    split = by_cells(found, y, settings(), 0)
+    redundancy, first, second, synergy, total = split.parts(y).mean(axis=1)
+    assert total > 4.5
+    assert synergy < 0.6  # it was above 3 with 2 cells, as counting labels would allow
+    assert split.gap < 0.2
+    assert redundancy > 2
+    assert min(first, second) > 0
+
+
+def test_a_modality_that_cannot_tell_some_classes_apart_makes_no_synergy():
+    data = make_gates("COPY", n_samples=1000, n_features=32, noise=0.3, random_state=0).dataset
+    for estimator, error in (("classifiers", 0.02), ("batch", 0.06)):
+        found = ip.measure(data, **{**QUICK, "estimator": estimator})
+        assert found.synergy < error, estimator
+        assert found.redundancy < error
+        assert min(found.unique.values()) > 0.94
+
+
+def test_classifiers_that_still_learn_say_so():
+    hard = make_gates("XOR", n_samples=400, n_features=32, noise=0.5, random_state=0).dataset
+    assert any("still improves with more rows" in text for text in ip.measure(hard, **QUICK).warnings)
+    easy = make_gates("AND", n_samples=400, n_features=4, noise=0.1, random_state=0).dataset
+    assert not ip.measure(easy, **QUICK).warnings
 
 
 def test_embedded_gates():

@@ -1,33 +1,11 @@
 """Partitions: number of cells, what they see, masked values."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 from interplay.data import MultimodalDataset
 from interplay.estimation.discrete import discretise
 from interplay.estimation.discretise import DISCRETISERS, choose_n_bins, is_codes, rows_of
-from interplay.estimation.settings import Settings
-
-QUICK = {
-    "redundancy": "broja",
-    "discretiser": "auto",
-    "n_bins": None,
-    "correction": "maxent",
-    "n_bootstrap": 10,
-    "n_permutations": 9,
-    "confidence": 0.95,
-    "n_splits": 5,
-    "n_repeats": 1,
-    "sensitivity": False,
-    "n_jobs": None,
-    "seed": 0,
-}
-
-
-def settings(**changes):
-    return replace(Settings(**QUICK), **changes)
 
 
 @pytest.mark.parametrize(("n", "k"), [(200, 2), (1800, 10), (5000, 3)])
@@ -82,7 +60,7 @@ def test_what_counts_as_codes():
     assert not is_codes(np.zeros((40, 2), dtype=int), everywhere)
 
 
-def test_rows_that_were_fitted_on_are_not_counted_and_labels_of_counted_rows_do_not_matter():
+def test_rows_that_were_fitted_on_are_not_counted_and_labels_of_counted_rows_do_not_matter(settings):
     rng = np.random.default_rng(0)
     data = MultimodalDataset({"a": rng.normal(size=(200, 4)), "b": rng.normal(size=(200, 4))}, np.arange(200) % 2)
     y = data.codes
@@ -103,7 +81,7 @@ def test_rows_that_were_fitted_on_are_not_counted_and_labels_of_counted_rows_do_
     assert (discretise(data, swapped, None, settings(discretiser="tree"), 3, 4).codes["a"] == first.codes["a"]).all()
 
 
-def test_groups_stay_on_one_side():
+def test_groups_stay_on_one_side(settings):
     rng = np.random.default_rng(0)
     groups = np.repeat(np.arange(20), 10)
     data = MultimodalDataset({"a": rng.normal(size=(200, 2)), "b": rng.normal(size=(200, 2))}, np.arange(200) % 2)
@@ -113,7 +91,7 @@ def test_groups_stay_on_one_side():
     assert (per_group == 0).sum() == 4
 
 
-def test_unknown_or_unfit_discretisers_say_so():
+def test_unknown_or_unfit_discretisers_say_so(settings):
     data = MultimodalDataset({"a": np.random.default_rng(0).normal(size=(50, 2)), "b": np.arange(50) % 3}, [0, 1] * 25)
     with pytest.raises(ValueError, match="unknown discretiser 'forest'"):
         discretise(data, data.codes, None, settings(discretiser="forest"), 0, None)

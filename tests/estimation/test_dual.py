@@ -3,7 +3,6 @@ import pytest
 
 import interplay as ip
 from interplay.estimation.dual import _round, _shift, dual_information, dual_information_of_samples, measure_dual
-from interplay.estimation.settings import Settings
 
 
 def told(joint: np.ndarray) -> float:
@@ -74,16 +73,12 @@ def test_samples_of_continuous_modalities(gate: str, low: float, high: float) ->
     assert again == found or (again.lower == found.lower)
 
 
-def test_measurement_of_continuous_xor_finds_synergy_only() -> None:
+def test_measurement_of_continuous_xor_finds_synergy_only(settings) -> None:
     rng = np.random.default_rng(1)
     bits = rng.integers(2, size=(2, 600))
     x = {n: (2.0 * b - 1)[:, None] + 0.2 * rng.normal(size=(600, 1)) for n, b in zip("ab", bits, strict=True)}
     data = ip.MultimodalDataset(x, bits[0] ^ bits[1])
-    settings = Settings(
-        redundancy="broja", discretiser="auto", n_bins=None, correction="none", n_bootstrap=1, n_permutations=1,
-        confidence=0.95, n_splits=3, n_repeats=1, sensitivity=False, n_jobs=None, seed=0,
-    )  # fmt: skip
-    found = measure_dual(data, data.codes, None, settings, lambda _: None)
+    found = measure_dual(data, data.codes, None, settings(n_splits=3), lambda _: None)
     # How much of the one bit is found at all is up to the classifiers.
     assert found.total > 0.3
     assert found.synergy > 0.9 * found.total

@@ -37,3 +37,22 @@ def test_more_steps_bring_a_smaller_gap():
     _, first, second = samples(40, 3, 1)
     gaps = [couple(first, second, max_sweeps=n, tolerance=0).gap for n in (50, 200, 800)]
     assert gaps[0] > gaps[1] > gaps[2]
+
+
+def test_weights_stand_for_copies():
+    _, first, second = samples(12, 3, 2)
+    times = np.array([1, 2, 3])[np.arange(12) % 3]
+    copies = [np.repeat(part, times, axis=0) for part in (first, second)]
+    raked = [rake(part, copies[0].mean(axis=0)) for part in copies]
+    whole = couple(*raked)
+    places = np.cumsum(times) - 1  # one row of each set of copies
+    mass = times / times.sum()
+    few = couple(raked[0][places], raked[1][places], (mass, mass))
+    values = [
+        sum((part * weight * dual).sum() for part, dual in zip(parts, (found.first, found.second), strict=True))
+        for parts, weight, found in (
+            (raked, 1 / times.sum(), whole),
+            ([part[places] for part in raked], mass[:, None], few),
+        )
+    ]
+    assert values[0] == pytest.approx(values[1], abs=1e-3)

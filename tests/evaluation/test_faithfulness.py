@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from interplay.data.datasets import Interactions, make_interactions
-from interplay.evaluation import faithfulness, score_explanation, synergy_indicator
+from interplay.evaluation import class_table, faithfulness, score_explanation, synergy_indicator
 
 KINDS = ["redundancy", "unique:a", "unique:b", "synergy"]
 
@@ -152,3 +152,84 @@ def test_indicator_checks_its_input() -> None:
         synergy_indicator([0], {}, [0])
     with pytest.raises(ValueError, match="'a': expected predictions of shape"):
         synergy_indicator([0], {"a": [0, 1]}, [0])
+
+
+# --- anything that speaks about single samples
+
+
+def test_a_measurement_is_scored_against_its_own_definition() -> None:
+    """BROJA finds nothing unique in four visible kinds; the pointwise minimum follows them."""
+    settings = {"n_classes": 2, "n_samples": 800, "n_features": 4, "noise": 0.1}
+    coupled = faithfulness("discrete", **settings)
+    assert coupled.accuracy is None
+    exact = {"redundancy": 0.5, "unique:a": 0, "unique:b": 0, "synergy": 0.5}
+    assert coupled.expected == pytest.approx(exact, abs=1e-9)
+    pointwise = faithfulness("discrete", redundancy="pointwise_min", **settings)
+    assert pointwise.expected == pytest.approx(dict.fromkeys(KINDS, 0.25))
+    assert pointwise.routing > 0.95 > coupled.routing
+    for part, bits in pointwise.expected.items():
+        assert pointwise.estimated[part] == pytest.approx(bits, abs=0.12)
+    assert list(pointwise.table().columns) == ["routed", "bits", "bits expected"]
+    assert len(pointwise.plot().axes) == 2
+    assert "routed to their own kind" in str(pointwise)
+
+
+def test_three_modalities_have_no_measurement_of_single_samples() -> None:
+    with pytest.raises(ValueError, match="says nothing about single samples of these data; choose two"):
+        faithfulness("discrete", n_samples=200, n_modalities=3, n_features=3)
+
+
+def test_any_function_of_a_data_set_can_be_scored() -> None:
+    def oracle(dataset):
+        data = make_interactions(
+            n_classes=2, n_samples=300, n_features=48, noise=0.3, random_state=1, structure_state=0
+        )
+        np.testing.assert_array_equal(data.dataset.target, dataset.target)
+        table = pd.DataFrame({kind: (data.kind == kind).astype(float) for kind in KINDS})
+        table.loc[:29, KINDS] = np.nan
+        return table
+
+    found = faithfulness(oracle, n_classes=2, n_samples=300)
+    assert found.routing == 1
+    assert found.covered == 0.9
+    assert found.settings["method"] == "oracle"
+    assert "90% of the samples covered" in str(found)
+
+
+def test_kinds_of_pairs_count_as_their_family_where_pairs_have_no_part() -> None:
+    kinds = ["redundancy:a+b", "synergy:b+c", "synergy", "unique:c"]
+    data = make_interactions(dict.fromkeys(kinds, 0.25), n_modalities=3, n_samples=400, random_state=0)
+    family = np.array([kind if kind.startswith("unique") else kind.partition(":")[0] for kind in data.kind])
+    coarse = pd.DataFrame({part: (family == part) * 1.0 for part in ("redundancy", "unique:c", "synergy")})
+    found = score_explanation(coarse, data)
+    assert found.routing == 1
+    assert found.calibration_error == 0
+    assert set(found.confusion.columns) == {"redundancy", "unique:c", "synergy"}
+    assert (found.table()["routed"] == 1).all()
+    fine = coarse.assign(**{"synergy:b+c": 0.0})
+    assert score_explanation(fine, data).routing == 0.75
+
+
+def test_leak_allows_for_classes_that_kinds_favour() -> None:
+    shares = {"unique:a": [0.9, 0.1], "synergy": [0.1, 0.9]}
+    data = make_interactions(shares, n_classes=2, n_samples=4000, random_state=0)
+    table = pd.DataFrame({"prediction": data.dataset.target, "unique:a": 1.0, "synergy": 0.0})
+    table["prediction:unique:a"] = table["prediction"]
+    # Always the same class is right on 0.9 of the unique samples, and knows nothing of them.
+    table["prediction:synergy"] = 0
+    assert score_explanation(table, data).synergy_leak < 0.02
+    table["prediction:synergy"] = data.dataset.target
+    assert score_explanation(table, data).synergy_leak == pytest.approx(0.1)
+
+
+def test_class_table_is_the_mean_by_class() -> None:
+    explained = pd.DataFrame({"prediction": list("xxy"), "redundancy": [1.0, -1.0, 0.0], "synergy": [1.0, 2.0, 0.0]})
+    predicted = class_table(explained)
+    assert predicted.loc["x"].tolist() == [2, 0.25, 0.75]
+    assert predicted.loc["y"].tolist() == [1, 0, 0]
+    true = class_table(explained, ["x", "y", "y"])
+    assert true["accuracy"].tolist() == [1, 0.5]
+    with pytest.raises(ValueError, match="expected 3 classes"):
+        class_table(explained, ["x"])
+    with pytest.raises(ValueError, match="use a method that has parts"):
+        class_table(explained[["prediction"]])

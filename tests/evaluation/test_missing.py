@@ -80,7 +80,7 @@ def test_modality_that_no_row_has_makes_no_condition():
 
 def test_errors_name_the_remedy():
     data = dataset()
-    with pytest.raises(ValueError, match="found none; give labels"):
+    with pytest.raises(ValueError, match="found none; give one"):
         evaluate(SumModel(), data.with_target(None))
     with pytest.raises(ValueError, match="the model knows the classes"):
         evaluate(SumModel(classes=(0, 2)), data)

@@ -71,7 +71,13 @@ def test_choice_takes_the_largest_share_and_the_surest_mistake():
         {"probability": [0.9, 0.8, 0.7, 0.6], "redundancy": [3.0, 1.0, 5.0, 1.0], "synergy": [1.0, 2.0, -1.0, 9.0]}
     )
     right = np.array([True, True, True, False])
-    chosen = _choose(explained, right, needed=np.array([True, False, False, False]), mistakes=2)
+    chosen = _choose(
+        explained,
+        right,
+        needed=np.array([True, False, False, False]),
+        sure=explained["probability"].to_numpy(),
+        mistakes=2,
+    )
     assert chosen == {
         2: "right, with the largest share of redundancy",
         1: "right, with the largest share of synergy",

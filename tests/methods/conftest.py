@@ -36,6 +36,27 @@ def gappy() -> MultimodalDataset:
     return blobs(seed=1, gaps=True)
 
 
+def sums(n: int = 400, seed: int = 0, gaps: bool = False) -> MultimodalDataset:
+    """A number that two modalities carry: what each shows on its own, and what both show."""
+    rng = np.random.default_rng(seed)
+    own, shared = rng.normal(size=(2, n)), rng.normal(size=n)
+    x = {"a": np.stack([own[0], shared], 1), "b": np.stack([own[1], shared, rng.normal(size=n)], 1)}
+    present = {name: rng.random(n) > 0.2 for name in x} if gaps else {}
+    return MultimodalDataset(x, own[0] + 0.5 * own[1] + shared + 0.3 * rng.normal(size=n), present=present)
+
+
+@pytest.fixture(scope="session")
+def numbers() -> MultimodalDataset:
+    """Complete data to regress on."""
+    return sums()
+
+
+@pytest.fixture(scope="session")
+def gappy_numbers() -> MultimodalDataset:
+    """The same with gaps; some rows have nothing."""
+    return sums(n=120, seed=1, gaps=True)
+
+
 @pytest.fixture
 def build() -> Callable[..., tuple[methods.Method, Batch]]:
     """A built method in training mode and the whole data as one batch."""

@@ -1,27 +1,39 @@
+import itertools
 import math
 
+import numpy as np
 import pytest
 import torch
+from torch.nn.functional import cross_entropy
 
+from interplay import MultimodalDataset
 from interplay.methods import AGM
 
 
 def factors(method, batch) -> tuple[list[float], list[float]]:
-    """Losses of the modalities alone and the factor on each encoder's gradient."""
+    """Cross-entropies of what the modalities say and the factor on each encoder's gradient."""
     method.zero_grad()
     output, stage = method(batch), method.stages(1)[0]
     method.loss(output, batch, stage).total.backward()
     before = [next(e.parameters()).grad.clone() for _, e in method.encoders.items()]
+    head = [p.grad.clone() for p in method.head.parameters()]
     method.after_backward(output, batch, stage)
     after = [next(e.parameters()).grad for _, e in method.encoders.items()]
-    losses = [torch.nn.functional.cross_entropy(output.unimodal[m], batch.target).item() for m in "ab"]
+    for one, two in zip(head, method.head.parameters(), strict=True):
+        torch.testing.assert_close(one, two.grad)
+    said = method.responses(output.latents["z"], batch)
+    losses = [cross_entropy(said[m], batch.target).item() for m in "ab"]
     return losses, [(two.norm() / one.norm()).item() for one, two in zip(before, after, strict=True)]
 
 
+def linear(method) -> torch.nn.Linear:
+    return method.head.layers[-1]
+
+
 def test_slows_the_leader_at_first_and_then_keeps_the_pace(build, data) -> None:
-    method, batch = build(AGM(alpha=0.5), data)
+    method, batch = build(AGM(alpha=0.5, hidden=0), data)
     with torch.no_grad():
-        method.heads["a"][1].weight.mul_(4)
+        linear(method).weight[:, :8] *= 12
     c, k = factors(method, batch)
     assert abs(c[0] - c[1]) > 0.01
     for m in (0, 1):
@@ -30,10 +42,44 @@ def test_slows_the_leader_at_first_and_then_keeps_the_pace(build, data) -> None:
     # The same losses again are the usual pace: nothing to change.
     assert factors(method, batch)[1] == pytest.approx([1, 1], abs=1e-5)
     # A modality that now runs further ahead than usual is slowed, the other sped up.
-    leader = "ab"[int(c[1] < c[0])]
+    leader = int(c[1] < c[0])
     with torch.no_grad():
         target = torch.nn.functional.one_hot(batch.target, 3).float()
-        z = torch.nn.functional.gelu(method.encode(batch)[leader])
-        method.heads[leader][1].weight.copy_(torch.linalg.lstsq(z, target).solution.T * 3)
+        z = torch.nn.functional.gelu(method.encode(batch)["ab"[leader]])
+        linear(method).weight[:, 8 * leader : 8 * leader + 8] = torch.linalg.lstsq(z, target).solution.T * 3
     k = factors(method, batch)[1]
-    assert k["ab".index(leader)] < 1 < k[1 - "ab".index(leader)]
+    assert k[leader] < 1 < k[1 - leader]
+
+
+def test_responses_are_shapley_values_of_any_head_and_number_of_modalities(build) -> None:
+    """Against the mean over all orders in which modalities can join, one at a time."""
+    rng = np.random.default_rng(0)
+    x = {name: rng.normal(size=(12, 3)) for name in "abc"}
+    data = MultimodalDataset(x, np.arange(12) % 3, present={"b": np.arange(12) != 5})
+    method, batch = build(AGM(fusion="lowrank"), data)
+    method.eval()
+    with torch.no_grad():
+        z = method.encode(batch)
+        nothing = method.encode(batch.with_present({m: torch.zeros(12, dtype=torch.bool) for m in "abc"}))
+
+        def worth(members) -> torch.Tensor:
+            return method.head([z[m] if m in members else nothing[m] for m in "abc"])
+
+        found = method.responses(z, batch)
+        for name in "abc":
+            gains = []
+            for order in itertools.permutations("abc"):
+                before = order[: order.index(name)]
+                gains.append(worth([*before, name]) - worth(before))
+            torch.testing.assert_close(found[name] - worth(""), torch.stack(gains).mean(0), rtol=1e-4, atol=1e-6)
+        values = torch.stack(list(found.values())) - worth("")
+        torch.testing.assert_close(values.sum(0), worth("abc") - worth(""), rtol=1e-4, atol=1e-6)
+        assert values[1, 5].abs().max() < 1e-6  # absent: it adds nothing
+        assert values[1].norm() > 1e-3
+        # What one says alone is something else for a head with interactions.
+        assert (found["a"] - worth("a")).abs().max() > 1e-4
+
+
+def test_eleven_modalities_are_refused() -> None:
+    with pytest.raises(ValueError, match="at most 10 modalities, found 11"):
+        AGM().check(tuple("abcdefghijk"), "classification")

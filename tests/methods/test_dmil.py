@@ -7,11 +7,12 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
+import interplay as ip
 from interplay import MultimodalClassifier, MultimodalDataset, methods
 from interplay.data.datasets import make_interactions
 from interplay.information import entropy, mutual_information
 from interplay.methods import Batch, Output, Stage, _dmil_diagnostics
-from interplay.methods._composition import PosteriorTowers, assign_folds, composition
+from interplay.methods._composition import PosteriorTowers, assign_folds, composition, gaussian_information
 from interplay.methods.dmil import DMIL, hide_modalities
 from interplay.nn import MaskedEncoder, Standardize, build_encoder, consensus
 from interplay.training import Settings, prepare, to_batch, train
@@ -135,10 +136,10 @@ def test_without_bottlenecks_it_is_a_gated_mixture() -> None:
     m = {name: method.relevant[name].linear(x) for name, x in z.items()}
     n = [method.irrelevant[name].linear(x) for name, x in z.items()]
     inputs = {
-        "redundancy": method.shared.linear(torch.cat([m["a"], m["b"]], -1)),
+        "redundancy": method.shared["redundancy"].together.linear(torch.cat([m["a"], m["b"]], -1)),
         "unique:a": method.unique["a"].linear(m["a"]),
         "unique:b": method.unique["b"].linear(m["b"]),
-        "synergy": method.fusion(torch.cat([*n, n[0] * n[1]], -1)),
+        "synergy": method.fusion["synergy"].layers(torch.cat([*n, n[0] * n[1]], -1)),
     }
     experts = {part: method.component_heads[part](x) for part, x in inputs.items()}
     weights = method.gate(torch.cat([inputs[p] for p in ("redundancy", "unique:a", "unique:b", "synergy")], -1))
@@ -169,8 +170,8 @@ def test_divergences_equal_those_of_torch(preset: str) -> None:
     expected = {
         "kl:a": divergence(normal(h["relevant"]["a"]), prior) + divergence(normal(h["irrelevant"]["a"]), prior),
         "unique_kl:b": divergence(normal(h["own"]["b"]), prior),
-        "redundancy_kl": divergence(normal(h["shared"]), prior),
-        "alignment:b": divergence(normal(h["shared"]), normal(h["single"]["b"])),
+        "redundancy_kl": divergence(normal(h["shared"]["redundancy"]), prior),
+        "alignment:b": divergence(normal(h["shared"]["redundancy"]), normal(h["single"]["redundancy"]["b"])),
     }
     for name, value in expected.items():
         torch.testing.assert_close(parts[name], value.mean())
@@ -248,8 +249,9 @@ def test_posterior_of_an_absent_modality_is_its_prior() -> None:
     assert not output.gate["unique:a"].any()
     assert not output.gate["synergy"].any()
     torch.testing.assert_close(output.gate["redundancy"] + output.gate["unique:b"], torch.ones(40))
+    latents = output.latents
     # Redundancy is read from what is left, through the posterior given that modality alone.
-    for found, expected in zip(output.latents["shared"], output.latents["single"]["b"], strict=True):
+    for found, expected in zip(latents["shared"]["redundancy"], latents["single"]["redundancy"]["b"], strict=True):
         torch.testing.assert_close(found, expected)
 
 
@@ -336,12 +338,23 @@ def test_every_option_learns(params: Mapping[str, object], parts: list[str], dat
         ({"preset": "best"}, "preset must be 'supervised' or"),
         ({"levels": "all"}, "levels must be 'both' or"),
         ({"modality_dropout": 1.0}, "modality_dropout must lie in"),
+        ({"stage_epochs": (3, 1)}, "stage_epochs must be three integers"),
+        ({"stage_epochs": (3, 0, 3)}, "stage_epochs must be three integers"),
         ({"n_folds": 1}, "n_folds must be at least 2"),
     ],
 )
 def test_parameters_are_checked(params: Mapping[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         DMIL(**params).check(("a", "b"), "classification")
+
+
+@pytest.mark.parametrize(("preset", "shares"), [("supervised", (30, 10, 30)), ("published", (10, 5, 55))])
+def test_lengths_of_stages(preset: str, shares: tuple[int, ...], data: MultimodalDataset) -> None:
+    assert tuple(stage.epochs for stage in built(DMIL(preset)).stages(70)) == shares
+    assert [stage.epochs for stage in built(DMIL(preset, stage_epochs=(4, 2, 9))).stages(70)] == [4, 2, 9]
+    method = DMIL(preset, stage_epochs=(2, 1, 3), n_folds=2)
+    model = MultimodalClassifier(method, batch_size=64, width=8, random_state=0).fit(data)
+    assert [r["stage"] for r in model.history_.records] == ["intra"] * 2 + ["consistency"] + ["joint"] * 3
 
 
 def test_synergy_that_says_almost_nothing_says_nothing() -> None:
@@ -383,6 +396,19 @@ def test_a_collapsed_block_raises_the_alarm() -> None:
         method.after_fit(method(rows()), rows())
 
 
+def test_synergy_without_material_raises_the_alarm() -> None:
+    method = built(DMIL(), 3).eval()
+    assert not _dmil_diagnostics.collapsed(method.diagnostics(rows(n_modalities=3)))
+    with torch.no_grad():
+        method.irrelevant["b"].linear.weight.zero_()
+    # Two others are left.
+    assert not _dmil_diagnostics.collapsed(method.diagnostics(rows(n_modalities=3)))
+    with torch.no_grad():
+        method.irrelevant["c"].linear.weight.zero_()
+    with pytest.warns(UserWarning, match="N:b, N:c collapsed"):
+        method.after_fit(method(rows(n_modalities=3)), rows(n_modalities=3))
+
+
 def test_uncertainty_comes_from_the_posteriors(data: MultimodalDataset) -> None:
     params = {"max_epochs": 7, "batch_size": 32, "width": 16, "random_state": 0}
     model = MultimodalClassifier(DMIL(), **params).fit(data)
@@ -412,9 +438,12 @@ def test_xor_is_synergy() -> None:
 # --- theory
 
 
-@pytest.mark.parametrize("shares", [(0.25,) * 4, (0.5, 0.25, 0.25, 0.0), (0.0, 0.5, 0.0, 0.5)])
+BY_CLASS = ([0.7, 0.2, 0.1], [0.1, 0.6, 0.1], [0.1, 0.2, 0.1], [0.1, 0.0, 0.7])
+
+
+@pytest.mark.parametrize("shares", [(0.25,) * 4, (0.5, 0.25, 0.25, 0.0), (0.0, 0.5, 0.0, 0.5), BY_CLASS])
 @pytest.mark.parametrize("visible", [True, False])
-def test_theorem_1_on_known_composition(shares: tuple[float, ...], visible: bool) -> None:
+def test_theorem_1_on_known_composition(shares: tuple[float | list[float], ...], visible: bool) -> None:
     """I(Z;Y) >= E_c I(Z;Y|c) - H(C|Z) + I(Y;C), and the gap is H(C|Z,Y): zero where kinds are visible."""
     n_classes, kinds = 3, ("redundancy", "unique:a", "unique:b", "synergy")
 
@@ -425,13 +454,123 @@ def test_theorem_1_on_known_composition(shares: tuple[float, ...], visible: bool
     each = [enumerate_kind(kind) for kind in kinds]
     joint = np.zeros((4, *((4,) if visible else ()), *each[0].shape))  # C, (kind as seen in Z), Z, Y
     for k, (share, table) in enumerate(zip(shares, each, strict=True)):
-        joint[(k, k) if visible else k] = share * table
+        joint[(k, k) if visible else k] = np.asarray(share) * table
     joint = joint.reshape(4, -1, n_classes)
     without_kind = joint.sum(0)
     h_kind = entropy(joint.sum(2)) - entropy(joint.sum((0, 2)))
-    bound = sum(s * mutual_information(t) for s, t in zip(shares, each, strict=True)) - h_kind
-    bound += mutual_information(joint.sum(1))
+    bound = sum(t.sum() * mutual_information(t / t.sum()) for t in joint if t.any()) - h_kind
+    told_by_kind = mutual_information(joint.sum(1))
+    assert (told_by_kind > 0.01) == (shares is BY_CLASS)
+    bound += told_by_kind
     gap = entropy(joint) - entropy(without_kind)
     assert mutual_information(without_kind) - bound == pytest.approx(gap, abs=1e-9)
     assert gap >= -1e-9
     assert (gap < 1e-9) == visible
+
+
+def kinds_of_numbers(n: int = 1600) -> tuple[MultimodalDataset, np.ndarray]:
+    """A number that both modalities show, only the first shows, or only both together make: a product."""
+    rng = np.random.default_rng(0)
+    own, shared, kind = rng.normal(size=(2, n)), rng.normal(size=n), rng.integers(3, size=n)
+    x = {m: np.c_[own[i], shared, 2 * np.eye(3)[kind]] for i, m in enumerate("ab")}
+    y = np.choose(kind, [shared, own[0], own[0] * own[1]]) + 0.2 * rng.normal(size=n)
+    return MultimodalDataset(x, y), np.array(["redundancy", "unique:a", "synergy"])[kind]
+
+
+@pytest.mark.bench
+def test_regression_gates_follow_the_kind_of_a_number() -> None:
+    data, kind = kinds_of_numbers()
+    train, test = slice(0, 1200), slice(1200, None)
+    model = ip.MultimodalRegressor("dmil", max_epochs=30, learning_rate=3e-3, width=32, random_state=0)
+    table = model.fit(data[train]).explain(data[test])
+    assert model.score(data[test]) > 0.8
+    for part in ("redundancy", "unique:a", "synergy"):
+        gate, own = table[f"gate:{part}"].to_numpy(), kind[test] == part
+        # Synergy is the least clear: with Gaussians the joint predictor's smaller error counts as synergy everywhere.
+        assert gate[own].mean() > (1.2 if part == "synergy" else 2) * gate[~own].mean(), part
+    # What one modality cannot know: alone it stays at the mean of the products.
+    without = model.predict(data[test].without("b"))[kind[test] == "synergy"]
+    assert np.abs(without - model.target_mean_).mean() < 0.3 * model.target_scale_
+
+
+def test_gaussian_information_is_that_of_gaussians() -> None:
+    """Against the two densities; its mean over the samples is half the logarithm of the explained share."""
+    torch.manual_seed(0)
+    y = torch.randn(4000).double()
+    y = (y - y.mean()) / y.std(correction=0)
+    predicted = 0.64 * (y + 0.75 * torch.randn(4000))
+    sd = (y - predicted).square().mean().sqrt()
+    slow = torch.distributions.Normal(predicted, sd).log_prob(y) - torch.distributions.Normal(0, 1).log_prob(y)
+    found = gaussian_information(predicted, y)
+    torch.testing.assert_close(found, slow, rtol=1e-6, atol=1e-6)
+    assert float(found.mean()) == pytest.approx(-float(sd.square().log()) / 2, abs=1e-6)
+    assert float(sd.square()) == pytest.approx(0.36, abs=0.02)
+
+
+# --- masks, precision, alarms
+
+
+@pytest.mark.parametrize("preset", ["supervised", "published"])
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+def test_also_with_gaps_the_loss_does_not_depend_on_how_rows_are_batched(preset: str, dropout: float) -> None:
+    """Rows that lack a modality are unevenly spread: means over what a batch has would not average."""
+    batch = with_composition(rows(40, gaps=True), 4)
+    order = torch.stack(list(batch.present.values())).sum(0).argsort()
+    method = built(DMIL(preset, modality_dropout=dropout)).eval()
+    batch = method.prepare(batch[order], lambda *_: None)
+    for stage in method.stages(14):
+        method.begin_stage(stage)
+        whole = method.loss(method(batch), batch, stage)
+        halves = [method.loss(method(part), part, stage) for part in (batch[:10], batch[10:])]
+        torch.testing.assert_close(whole.total, 0.25 * halves[0].total + 0.75 * halves[1].total)
+    # Without dropout each term is the mean over the rows that have what it needs.
+    if not dropout:
+        losses = cross_entropy(method(batch).unimodal["a"], batch.target, reduction="none")
+        torch.testing.assert_close(whole.parts["head:a"], losses[batch.present["a"]].mean())
+
+
+def test_rates_are_those_of_training_with_dropout() -> None:
+    method = built(DMIL("corrected", modality_dropout=0.5))
+    batch = rows(4000)
+    method.prepare(batch, lambda *_: None)
+    first = dict(method.rates)
+    # Both are drawn with 1/2 each; where both would go, one stays: 1/4 + 1/4 + 1/8 for either, 1/4 for both.
+    assert first["present:a"] == pytest.approx(0.625, abs=0.03)
+    assert first["available:synergy"] == pytest.approx(0.25, abs=0.03)
+    assert first["available:redundancy"] == 1
+    method.prepare(batch, lambda *_: None)
+    assert method.rates == first
+
+
+@pytest.mark.parametrize("preset", ["supervised", "published"])
+def test_mixed_precision_keeps_divergences_in_full_precision(preset: str) -> None:
+    method = built(DMIL(preset, width=8)).train()
+    batch = with_composition(rows(gaps=True), 4)
+    stage = Stage("joint", 1)
+    method.begin_stage(stage)
+    with torch.autocast("cpu", torch.bfloat16):
+        output = method(batch)
+        loss = method.loss(output, batch, stage)
+    assert output.latents["relevant"]["a"][0].dtype == torch.bfloat16
+    assert all(loss.parts[name].dtype == torch.float32 for name in ("kl:a", "redundancy_kl", "alignment:b", "fused"))
+    q, n = (
+        torch.distributions.Normal(m.double(), (v.double() / 2).exp())
+        for m, v in (output.latents["relevant"]["a"], output.latents["irrelevant"]["a"])
+    )
+    prior = torch.distributions.Normal(torch.zeros((), dtype=torch.float64), torch.ones((), dtype=torch.float64))
+    exact = sum(torch.distributions.kl_divergence(d, prior).mean(-1) for d in (q, n)) * batch.present["a"]
+    torch.testing.assert_close(loss.parts["kl:a"].double(), exact.mean(), rtol=1e-6, atol=1e-7)
+    loss.total.backward()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in method.parameters())
+
+
+def test_mixed_precision_trains(data: MultimodalDataset) -> None:
+    params = {"max_epochs": 10, "batch_size": 32, "width": 16, "random_state": 0, "learning_rate": 3e-3}
+    full, mixed = (
+        MultimodalClassifier(DMIL(), precision=precision, **params).fit(data) for precision in ("32-true", "bf16-mixed")
+    )
+    assert mixed.score(data) > full.score(data) - 0.05
+    assert not np.array_equal(mixed.predict_proba(data), full.predict_proba(data))
+    assert {p.dtype for p in mixed.method_.parameters()} == {torch.float32}
+    with pytest.raises(ValueError, match="precision must be '32-true' or"):
+        MultimodalClassifier(precision="8-bit").fit(data)

@@ -27,25 +27,60 @@ def test_a_modality_that_only_overfits_gets_little_weight() -> None:
     assert noise < 0.05 < good
 
 
-def test_the_second_run_starts_afresh_and_weights_its_losses(build, data) -> None:
+def test_copies_measure_and_the_network_is_trained_with_the_weights(build, data) -> None:
     method, batch = build(GBlending(), data)
     probe, fit = method.stages(10)
-    start = {name: p.clone() for name, p in method.named_parameters() if not name.startswith("probes")}
-    with torch.no_grad():
-        for p in method.parameters():
-            p.add_(1)
+    # While the copies are trained the network stands still, and the copies share nothing with each other.
+    parts = method.loss(method(batch), batch, probe).parts
+    together, head, alone, heads = method.probes
+    groups = {
+        "network": [*method.encoders.parameters(), *method.head.parameters(), *method.heads.parameters()],
+        "together": [*together.parameters(), *head.parameters()],
+        "a": [*alone["a"].parameters(), *heads["a"].parameters()],
+        "b": [*alone["b"].parameters(), *heads["b"].parameters()],
+    }
+    for part, owner in (("fused", "together"), ("a", "a"), ("b", "b")):
+        for name, group in groups.items():
+            grads = torch.autograd.grad(parts[part], group, retain_graph=True, allow_unused=True)
+            assert all((g is not None) == (name == owner) for g in grads)
     method.weights = torch.tensor([0.2, 0.5, 0.3])
     method.begin_stage(fit)
-    for name, p in method.named_parameters():
-        if name in start:
-            torch.testing.assert_close(p, start[name])
     loss = method.loss(method(batch), batch, fit)
     torch.testing.assert_close(
         loss.total, (torch.tensor([0.2, 0.5, 0.3]) * torch.stack(list(loss.parts.values()))).sum()
     )
     assert fit.frozen == ("probes",)
-    # In the first run the single-modality heads share nothing with the joint network.
-    method.begin_stage(probe)
-    own = method.loss(method(batch), batch, probe).parts["a"]
-    grads = torch.autograd.grad(own, list(method.encoders.parameters()), allow_unused=True)
-    assert all(g is None for g in grads)
+
+
+def test_online_measurements_begin_where_the_training_stands(build, data) -> None:
+    method, batch = build(GBlending(probe=0.5, super_epochs=3), data)
+    stages = method.stages(30)
+    assert [(stage.name, stage.epochs) for stage in stages[:3]] == [("probe 1", 5), ("fit 1", 5), ("probe 2", 5)]
+    assert sum(stage.epochs for stage in stages) == 30
+    assert method.start.isnan().all()
+    method.begin_stage(stages[1])
+    with torch.no_grad():
+        for p in method.encoders.parameters():
+            p.mul_(2)
+    method.eval()
+    with torch.no_grad():
+        method.after_epoch(batch, batch[:40], stages[1])
+        here = torch.stack([method._losses(batch), method._losses(batch[:40])])
+        torch.testing.assert_close(method.start, here)
+        method.begin_stage(stages[2])
+        for probe, part in zip(method.probes, method._parts(), strict=True):
+            for one, two in zip(probe.parameters(), part.parameters(), strict=True):
+                assert torch.equal(one, two)
+        for p in method.probes[0].parameters():
+            p.mul_(0.9)
+        method.after_epoch(batch, batch[:40], stages[2])
+        now = [method._losses(part) for part in (batch, batch[:40])]
+    torch.testing.assert_close(method.weights, blend(*now, *here))
+    assert not torch.allclose(now[0], here[0])
+
+
+def test_online_form_trains(data) -> None:
+    model = MultimodalClassifier(GBlending(super_epochs=2), max_epochs=16, random_state=0).fit(data)
+    assert {record["stage"] for record in model.history_.records} == {"probe 1", "fit 1", "probe 2", "fit 2"}
+    assert model.score(data) > 0.6
+    assert torch.isfinite(model.method_.start).all()

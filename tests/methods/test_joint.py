@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 
 from interplay import MultimodalClassifier, MultimodalDataset, methods
 from interplay.methods import Joint
@@ -42,3 +43,16 @@ def test_unknown_fusion_is_refused(data: MultimodalDataset) -> None:
         MultimodalClassifier(Joint("attention")).fit(data)
     with pytest.raises(ValueError, match="needs hidden >= 1"):
         MultimodalClassifier(Joint("gated", hidden=0)).fit(data)
+
+
+def test_zero_filling_makes_absent_embeddings_zero_and_mean_filling_the_training_mean(build, gappy) -> None:
+    for fill in ("mean", "zero"):
+        method, batch = build(Joint(fill=fill), gappy)
+        z = method.eval()(batch).latents["z"]
+        for name, encoder in method.encoders.items():
+            absent = ~batch.present[name]
+            mean = encoder(torch.zeros_like(batch.modalities[name]), absent & False)[absent]
+            torch.testing.assert_close(z[name][absent], mean if fill == "mean" else torch.zeros_like(mean))
+            assert (z[name][~absent] != 0).any(1).all()
+    with pytest.raises(ValueError, match="fill must be 'mean' or 'zero', found 'median'"):
+        MultimodalClassifier(Joint(fill="median")).fit(gappy)

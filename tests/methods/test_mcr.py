@@ -60,3 +60,24 @@ def test_the_game_and_the_contrast_are_in_the_loss(build, data) -> None:
     method.temperature = 0.01
     sizes = torch.bincount(batch.target)[batch.target].float()
     torch.testing.assert_close(method._contrast(z, batch), sizes.log().mean(), rtol=1e-4, atol=1e-4)
+
+
+def test_the_bottleneck_is_the_divergence_from_what_the_class_leaves_open(build, data) -> None:
+    method, batch = build(MCR(bottleneck=0.3), data)
+    stage = method.stages(1)[0]
+    torch.manual_seed(0)
+    output = method(batch)
+    loss = method.loss(output, batch, stage)
+    expected = 0.0
+    for name, x in output.latents["z"].items():
+        q = torch.distributions.Normal(x, 1.0)
+        r = torch.distributions.Normal(method.class_means[name].weight[batch.target], 1.0)
+        expected = expected + torch.distributions.kl_divergence(q, r).sum(-1).mean()
+    torch.testing.assert_close(loss.parts["bottleneck"], expected)
+    method.bottleneck = 0.0
+    torch.manual_seed(0)
+    plain = method.loss(method(batch), batch, stage).total
+    torch.testing.assert_close(loss.total - plain, 0.3 * expected, rtol=1e-4, atol=1e-4)
+    # It pulls the embeddings of a class together, and the class means to them.
+    grads = torch.autograd.grad(expected, [output.latents["z"]["a"], method.class_means["a"].weight])
+    assert all(g.norm() > 0 for g in grads)

@@ -43,3 +43,21 @@ def test_class_means_move_with_momentum(build, data) -> None:
         now = torch.stack([method.encode(batch)["a"][batch.target == c].mean(0) for c in range(3)])
     torch.testing.assert_close(method.prototypes["a"], (old + now) / 2)
     assert not torch.allclose(old, now)
+
+
+def test_the_leader_is_kept_from_deciding_early(build, data) -> None:
+    method, batch = build(PMR(alpha=0.0, entropy=0.7), data)
+    stage = method.stages(1)[0]
+    with torch.no_grad():
+        method.after_epoch(batch, batch, stage)
+    output = method(batch)
+    loss = method.loss(output, batch, stage)
+    p = [(-torch.cdist(z, method.prototypes[m])).softmax(-1) for m, z in output.latents["z"].items()]
+    s = [q[torch.arange(len(q)), batch.target].mean().item() for q in p]
+    lead = int(s[1] > s[0])
+    weight = min(1.0, max(s) / min(s) - 1)
+    expected = weight * -(p[lead] * p[lead].log()).sum(-1).mean()
+    torch.testing.assert_close(loss.parts["fused"] - loss.total, 0.7 * expected, rtol=1e-3, atol=1e-5)
+    grads = torch.autograd.grad(loss.total - loss.parts["fused"], list(output.latents["z"].values()))
+    assert grads[lead].norm() > 1e-6
+    assert grads[1 - lead].norm() < 1e-9

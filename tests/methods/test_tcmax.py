@@ -163,7 +163,7 @@ def noisy_xor(n: int, seed: int) -> MultimodalDataset:
     return MultimodalDataset(x, y.astype(int))
 
 
-@pytest.mark.parametrize("head", ["additive", "interaction", "joint"])
+@pytest.mark.parametrize("head", ["additive", "conditional", "interaction", "joint"])
 def test_noisy_xor(head: str) -> None:
     train, test = noisy_xor(1000, 0), noisy_xor(1000, 1)
     model = MultimodalClassifier(
@@ -177,7 +177,8 @@ def test_noisy_xor(head: str) -> None:
         assert confidence.mean() < 0.7  # one modality of XOR knows nothing, and says so
 
 
-def test_three_modalities_learn_what_no_pair_can_with_sampled_negatives() -> None:
+@pytest.mark.parametrize("head", ["conditional", "interaction"])
+def test_three_modalities_learn_what_no_pair_can(head: str) -> None:
     rng = np.random.default_rng(0)
     bits = rng.integers(2, size=(3, 2000))
     x = {
@@ -185,13 +186,20 @@ def test_three_modalities_learn_what_no_pair_can_with_sampled_negatives() -> Non
     }
     data = MultimodalDataset(x, bits.sum(0) % 2)
     train, test = data[:1000], data[1000:]
-    model = MultimodalClassifier("tcmax", max_epochs=20, random_state=0, dropout=0.0, learning_rate=5e-3).fit(train)
+    model = MultimodalClassifier(TCMax(head), max_epochs=20, random_state=0, dropout=0.0, learning_rate=5e-3).fit(train)
     assert model.score(test) >= 0.99
     assert model.score(test.without("c")) == pytest.approx(0.5, abs=0.1)
 
 
 @pytest.mark.parametrize(
-    ("head", "marginal"), [("additive", "uniform"), ("interaction", "prior"), ("joint", "uniform")]
+    ("head", "marginal"),
+    [
+        ("additive", "uniform"),
+        ("conditional", "uniform"),
+        ("conditional", "prior"),
+        ("interaction", "prior"),
+        ("joint", "uniform"),
+    ],
 )
 def test_posteriors_of_every_subset_are_calibrated_on_imbalanced_data(head: str, marginal: str) -> None:
     """One-hot inputs drawn from a table: every subset's answer is near the table's own posterior."""
@@ -208,9 +216,51 @@ def test_posteriors_of_every_subset_are_calibrated_on_imbalanced_data(head: str,
         assert error < 0.04, (absent, error)
 
 
-def test_bank_and_vectors_marginalise_alike(data: MultimodalDataset) -> None:
+@pytest.mark.parametrize("marginal", ["uniform", "prior"])
+def test_the_conditional_critic_has_the_loss_of_all_combinations(build, data: MultimodalDataset, marginal: str) -> None:
+    """Exact without visiting them; the additive part feels only its own loss, the encoders both."""
+    method, batch = build(TCMax(label_marginal=marginal), data)
+    batch = batch[:20]
+    torch.nn.init.normal_(method.output.weight)
+    output = method(batch)
+    loss = method.loss(output, batch, method.stages(1)[0])
+    r = "uniform" if marginal == "uniform" else method.log_prior.exp()
+    features = output.latents["features"]
+    whole = tcmax(method.critic, features, batch.target, label_marginal=r)
+    torch.testing.assert_close(loss.total, whole, rtol=1e-5, atol=1e-5)
+    g = method.output.weight
+    one, two = (torch.autograd.grad(x, g, retain_graph=True)[0] for x in (loss.total, whole))
+    torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-5)
+    heads = list(method.heads.parameters())
+    one, two = (torch.autograd.grad(x, heads, retain_graph=True) for x in (loss.total, loss.parts["additive"]))
+    for a, b in zip(one, two, strict=True):
+        torch.testing.assert_close(a, b)
+    torch.testing.assert_close(output.logits.softmax(-1), method._calibrated(method.critic(features)).softmax(-1))
+
+
+def test_absent_modalities_are_drawn_from_the_additive_model(build) -> None:
+    """Three modalities, the third absent in every other row: drawn with the chance that the additive part gives."""
+    g = torch.Generator().manual_seed(0)
+    method, n, k = TCMax(), 4000, 2
+    method.n_classes, method.log_prior = k, torch.zeros(k)
+    a, b, c = torch.randn(3, 4, k, generator=g)
+    masks = torch.ones(3, n, dtype=torch.bool)
+    masks[2, 4:] = False
+    row = torch.arange(n) % 4
+    features = [torch.cat([f[row], row[:, None].float()], 1) for f in (a, b, c)]
+    found = torch.stack(method._filled(features, masks))
+    assert (found[:2] == torch.stack(features[:2])).all()
+    assert (found[2, :4] == features[2][:4]).all()
+    chances = ((a + b)[:, None] + c).logsumexp(-1).softmax(1)
+    for i in range(4):
+        drawn = torch.bincount(found[2, 4:][row[4:] == i, -1].long(), minlength=4) / (n // 4 - 1)
+        torch.testing.assert_close(drawn, chances[i], atol=0.05, rtol=0)
+
+
+@pytest.mark.parametrize("head", ["conditional", "interaction"])
+def test_bank_and_vectors_marginalise_alike(head: str, data: MultimodalDataset) -> None:
     """An interaction head whose correction is still zero is the additive head, for every subset."""
-    model = MultimodalClassifier(TCMax(bank_size=120), max_epochs=2, random_state=0).fit(data, validation=data)
+    model = MultimodalClassifier(TCMax(head, bank_size=120), max_epochs=2, random_state=0).fit(data, validation=data)
     built = model.method_
     torch.nn.init.zeros_(built.output.weight)
     torch.nn.init.zeros_(built.output.bias)

@@ -206,20 +206,59 @@ def test_gradient_accumulation_is_exact(marginal: str) -> None:
         torch.testing.assert_close(leaf.grad, gradient, rtol=1e-12, atol=1e-12)
 
 
+class Head(torch.nn.Module):
+    """A head with weights of its own that sees both modalities together."""
+
+    def __init__(self, m: int) -> None:
+        super().__init__()
+        g = torch.Generator().manual_seed(3)
+        self.weight = torch.nn.Parameter(torch.randn(m, 4, 5, generator=g, dtype=torch.float64))
+        self.output = torch.nn.Parameter(torch.randn(5, 4, generator=g, dtype=torch.float64))
+
+    def forward(self, z: list[Tensor]) -> Tensor:
+        return torch.stack([x @ w for x, w in zip(z, self.weight, strict=True)]).sum(0).tanh() @ self.output
+
+
+CASES = [
+    {"form": "additive"},
+    {"form": "joint"},
+    {"form": "joint", "present": True, "weight": True, "label_marginal": "batch", "chunk_size": 7},
+    {"form": "joint", "negatives": 20000},
+    {"form": "joint", "negatives": 20000, "present": True},
+]
+
+
+def case_loss(form: str, head: Head, tables: list[Tensor], y: Tensor, part: slice, options: dict, group=None) -> Tensor:
+    options = dict(options)
+    if options.pop("present", False):
+        options["present"] = [mask[part] for mask in gaps(2, 15)]
+    if options.pop("weight", False):
+        options["weight"] = torch.linspace(0, 2, 15, dtype=torch.float64)[part]
+    rows = [t[part] for t in tables]
+    if form == "additive":
+        return ip.losses.tcmax_additive([head([x, x]) for x in rows], y[part], group=group, **options)
+    return ip.losses.tcmax(head, rows, y[part], group=group, **options)
+
+
 def process(rank: int, path: str, results) -> None:
+    """One of two processes, as distributed data parallel has them: own rows, gradients averaged in the end."""
     torch.distributed.init_process_group("gloo", init_method=f"file://{path}", rank=rank, world_size=2)
-    tables, y = batch(2, 15)
-    masks = gaps(2, 15)
-    part = slice(0, 6) if rank == 0 else slice(6, 15)
-    leaves = [t.clone().requires_grad_() for t in tables]
-    loss = ip.losses.tcmax_additive(
-        [t[part] for t in leaves], y[part], present=[m[part] for m in masks], group=torch.distributed.group.WORLD
-    )
-    loss.backward()
-    for leaf in leaves:
-        torch.distributed.all_reduce(leaf.grad)
+    found = []
+    for case in CASES:
+        tables, y = batch(2, 15)
+        part = slice(0, 6) if rank == 0 else slice(6, 15)
+        torch.manual_seed(rank)
+        head, encoder = Head(2), [torch.eye(4, dtype=torch.float64).requires_grad_() for _ in tables]
+        options = {k: v for k, v in case.items() if k != "form"}
+        z = [t @ e for t, e in zip(tables, encoder, strict=True)]
+        loss = case_loss(case["form"], head, z, y, part, options, torch.distributed.group.WORLD)
+        loss.backward()
+        weights = [*head.parameters(), *encoder]
+        for p in weights:
+            torch.distributed.all_reduce(p.grad)
+        found.append([loss.item(), *[(p.grad / 2).tolist() for p in weights]])
     if rank == 0:
-        results.put([loss.item(), *[(leaf.grad / 2).tolist() for leaf in leaves]])
+        results.put(found)
     torch.distributed.destroy_process_group()
 
 
@@ -227,10 +266,50 @@ def test_processes_together_see_the_global_batch(tmp_path) -> None:
     context = torch.multiprocessing.get_context("spawn")
     results = context.SimpleQueue()
     torch.multiprocessing.spawn(process, (str(tmp_path / "meeting"), results), nprocs=2)
+    for case, found in zip(CASES, results.get(), strict=True):
+        tables, y = batch(2, 15)
+        options = {k: v for k, v in case.items() if k not in ("form", "negatives")}
+        head, encoder = Head(2), [torch.eye(4, dtype=torch.float64).requires_grad_() for _ in tables]
+        z = [t @ e for t, e in zip(tables, encoder, strict=True)]
+        loss = case_loss(case["form"], head, z, y, slice(0, 15), options)
+        expected = [loss.detach(), *torch.autograd.grad(loss, [*head.parameters(), *encoder])]
+        # Sampled negatives draw different ones in each process: near, not equal.
+        close = {"rtol": 0, "atol": 0.05} if "negatives" in case else {"rtol": 1e-12, "atol": 1e-12}
+        for one, two in zip(found, expected, strict=True):
+            torch.testing.assert_close(torch.tensor(one, dtype=torch.float64), two, **close)
+
+
+@pytest.mark.parametrize("form", ["additive", "joint"])
+def test_parts_of_a_batch_give_the_gradient_of_the_whole(form: str) -> None:
+    """One part's graph at a time, dropout included: value and gradients of encoders and head of the whole batch."""
     tables, y = batch(2, 15)
-    expected = values_and_gradients(lambda t: ip.losses.tcmax_additive(t, y, present=gaps(2, 15)), tables)
-    for one, two in zip(results.get(), expected, strict=True):
-        torch.testing.assert_close(torch.tensor(one, dtype=torch.float64), two, rtol=1e-12, atol=1e-12)
+    head = Head(2)
+    encoders = [torch.nn.Linear(4, 4).double() for _ in tables]
+    parts = [slice(0, 4), slice(4, 5), slice(5, 15)]
+    weights = [*head.parameters(), *(p for e in encoders for p in e.parameters())]
+
+    def encode(part: slice) -> list[Tensor]:
+        return [torch.dropout(e(t[part]), 0.5, True) for e, t in zip(encoders, tables, strict=True)]
+
+    def loss(z: list[Tensor]) -> Tensor:
+        return case_loss(form, head, z, y, slice(0, 15), {})
+
+    torch.manual_seed(0)
+    whole = [torch.cat(rows) for rows in zip(*[encode(part) for part in parts], strict=True)]
+    value = loss(whole)
+    expected = torch.autograd.grad(value, weights)
+    after = torch.rand(1)
+    torch.manual_seed(0)
+    found = ip.losses.accumulate_gradients(encode, parts, loss)
+    assert torch.equal(torch.rand(1), after)  # the caller's stream stands where one pass would leave it
+    torch.testing.assert_close(found, value.detach(), rtol=1e-12, atol=1e-12)
+    for p, gradient in zip(weights, expected, strict=True):
+        torch.testing.assert_close(p.grad, gradient, rtol=1e-12, atol=1e-12)
+    # Losses of the parts added up are something else.
+    naive = sum(case_loss(form, head, list(encode(part)), y[part], slice(0, 15), {}) for part in parts[::2])
+    assert abs((naive - value).item()) > 1e-2
+    with pytest.raises(ValueError, match="at least one part"):
+        ip.losses.accumulate_gradients(encode, [], loss)
 
 
 @pytest.mark.parametrize("weighted", [False, True])

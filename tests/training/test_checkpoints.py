@@ -7,6 +7,7 @@ import torch
 from interplay import MultimodalClassifier, MultimodalDataset
 from interplay.methods import DMIL
 from interplay.training.checkpoints import read_state, write_state
+from interplay.training.loop import StageModule
 
 
 def test_nested_states_come_back_as_they_were(tmp_path: Path) -> None:
@@ -36,13 +37,14 @@ def blobs() -> MultimodalDataset:
     return MultimodalDataset({"a": rng.normal(size=(90, 3)) + y[:, None], "b": rng.normal(size=(90, 2))}, y)
 
 
-def model(folder: Path | None, preset: str, seed: int = 0) -> MultimodalClassifier:
+def model(folder: Path | None, preset: str, seed: int = 0, missing: float | None = None) -> MultimodalClassifier:
     return MultimodalClassifier(
         DMIL(preset, width=4, n_folds=2, modality_dropout=0.2),
         max_epochs=7,
         batch_size=30,
         width=8,
         random_state=seed,
+        missing=missing,
         checkpoints=None if folder is None else str(folder),
     )
 
@@ -51,12 +53,12 @@ class Crash(RuntimeError):
     pass
 
 
-@pytest.mark.parametrize("preset", ["supervised", "published"])
+@pytest.mark.parametrize(("preset", "missing"), [("supervised", None), ("published", 0.1)])
 def test_resumes_exactly_at_any_epoch_of_any_stage(
-    preset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    preset: str, missing: float | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = blobs()
-    straight = model(None, preset).fit(data)
+    straight = model(None, preset, missing=missing).fit(data)
     n_epochs = len(straight.history_.records)
     assert len({record["stage"] for record in straight.history_.records}) == 3
     # Crash in every epoch once: each life gets one epoch further than the one before.
@@ -76,7 +78,7 @@ def test_resumes_exactly_at_any_epoch_of_any_stage(
         monkeypatch.setattr(DMIL, "after_backward", fail_in_second_epoch)
         monkeypatch.setattr(DMIL, "trainer_epoch", 0, raising=False)
         monkeypatch.setattr(DMIL, "diagnostics", counting(DMIL))
-        resumed = model(tmp_path, preset)
+        resumed = model(tmp_path, preset, missing=missing)
         try:
             resumed.fit(data)
             survived.append(life)
@@ -101,6 +103,32 @@ def counting(cls: type[DMIL]):
 
     diagnostics.__wrapped__ = original
     return diagnostics
+
+
+@pytest.mark.parametrize("method", ["agm", "gblending", "mla", "opm", "pmr", "qmf"])
+def test_what_a_method_remembers_beside_its_weights_is_resumed(
+    method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = blobs()
+    settings = {"max_epochs": 6, "batch_size": 30, "width": 8, "random_state": 0}
+    straight = MultimodalClassifier(method, **settings).fit(data)
+    real, calls = StageModule.on_train_epoch_start, []
+
+    def fail_in_fourth_epoch(self):
+        calls.append(1)
+        if len(calls) == 4:
+            raise Crash
+        real(self)
+
+    monkeypatch.setattr(StageModule, "on_train_epoch_start", fail_in_fourth_epoch)
+    resumed = MultimodalClassifier(method, **settings, checkpoints=str(tmp_path))
+    with pytest.raises(Crash):
+        resumed.fit(data)
+    resumed.fit(data)
+    assert len(calls) == 7
+    assert resumed.history_.records == straight.history_.records
+    for name, value in straight.method_.state_dict().items():
+        torch.testing.assert_close(resumed.method_.state_dict()[name], value, rtol=0, atol=0, equal_nan=True)
 
 
 def test_another_run_is_refused(tmp_path: Path) -> None:

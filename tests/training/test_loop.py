@@ -135,6 +135,18 @@ def test_divergence_is_an_error_that_names_the_remedy() -> None:
         train(built(Broken()), batch(), batch(seed=1), Settings(max_epochs=1), seed=0)
 
 
+def test_a_loss_that_is_lost_midway_keeps_the_best_epoch_and_says_so() -> None:
+    class Breaks(methods.Joint):
+        def loss(self, output: Output, batch: Batch, stage: Stage) -> Loss:
+            self.calls = getattr(self, "calls", 0) + 1
+            return Loss(super().loss(output, batch, stage).total * (float("nan") if self.calls > 4 else 1))
+
+    method = built(Breaks())
+    with pytest.warns(UserWarning, match=r"not finite from epoch 1 on; the weights of epoch 0 are used. Lower"):
+        train(method, batch(), batch(seed=1), Settings(max_epochs=4, batch_size=32), seed=0)
+    assert all(value.isfinite().all() for value in method.state_dict().values())
+
+
 def test_nothing_is_printed_and_no_file_is_written(tmp_path, monkeypatch, capfd) -> None:
     monkeypatch.chdir(tmp_path)
     train(built(methods.Joint()), batch(), batch(seed=1), Settings(max_epochs=1), seed=0)

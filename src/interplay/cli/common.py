@@ -11,6 +11,7 @@ import typer
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
     from rich.console import Console
 
     from interplay.data import MultimodalDataset
@@ -129,6 +130,22 @@ def claim_table(path: Path, *inputs: Path) -> Path:
     if path.suffix.lower() not in (".csv", ".parquet"):
         raise typer.BadParameter(f"a table's file must end in .csv or .parquet, found {path.name!r}")
     return claim_file(path, *inputs)
+
+
+def claim_figure(path: Path, *inputs: Path) -> Path:
+    """As `claim_file`, for a figure."""
+    if path.suffix.lower() not in (".png", ".svg", ".pdf"):
+        raise typer.BadParameter(f"a figure's file must end in .png, .svg or .pdf, found {path.name!r}")
+    return claim_file(path, *inputs)
+
+
+def write_figure(axes: "Axes", path: Path) -> None:
+    """Write a figure in one step; the suffix chooses the format."""
+    from interplay.data.files import replacing
+
+    figure: Any = axes.figure
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format=path.suffix[1:].lower(), dpi=150)
 
 
 def write_table(table: "pd.DataFrame", path: Path) -> None:

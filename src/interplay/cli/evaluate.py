@@ -1,14 +1,16 @@
 """``interplay evaluate``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from interplay.cli.common import (
     AsJson,
     Force,
+    Seed,
     Target,
+    claim_figure,
     claim_folder,
     command_line,
     load_for_model,
@@ -16,7 +18,12 @@ from interplay.cli.common import (
     note,
     print_json,
     print_scores,
+    write_figure,
 )
+
+if TYPE_CHECKING:
+    from interplay.data import MultimodalDataset
+    from interplay.estimators import MultimodalEstimator
 
 
 def evaluate(
@@ -26,6 +33,15 @@ def evaluate(
     test: Annotated[
         str | None, typer.Option("--test", help="Use only the rows for which this array or column is true.")
     ] = None,
+    missing: Annotated[
+        bool, typer.Option("--missing", help="Test every subset of the modalities and missing rates instead.")
+    ] = False,
+    draws: Annotated[int, typer.Option("--draws", help="With --missing: masks drawn for each rate.")] = 5,
+    figure: Annotated[
+        Path | None,
+        typer.Option("--figure", help="With --missing: a .png, .svg or .pdf file for the curve.", show_default=False),
+    ] = None,
+    seed: Seed = 0,
     report: Annotated[Path | None, typer.Option("--report", help="Folder for a report.", show_default=False)] = None,
     force: Force = False,
     json: AsJson = False,
@@ -36,16 +52,34 @@ def evaluate(
 
     Columns: rows, accuracy, macro-F1, negative log-likelihood (nats), expected calibration error (15 bins), and the
     95 % interval of the accuracy. Chance answers with the class frequencies of these rows.
+
+    With `--missing`: accuracy (of a regressor the mean absolute error) for every subset of the modalities and over
+    missing rates, 95 % interval, the share of the complete score that is kept, and which modality the model cannot do
+    without. `--seed` draws the masks.
+
+    **Example**: `interplay evaluate model --input test.npz --target label --missing --figure curve.png`
+
+    Of a regressor: rows, R2, mean absolute error, root mean squared error, Pearson correlation, and the interval of
+    R2. Chance answers with the mean.
     """
-    from interplay.estimators import MultimodalClassifier
+    from interplay.estimators import MultimodalEstimator
     from interplay.evaluation.missing import evaluate as test_model
 
+    if missing and report is not None:
+        raise typer.BadParameter("give --missing or --report, not both; --figure keeps the curve")
+    if figure is not None:
+        if not missing:
+            raise typer.BadParameter("--figure draws the curve of --missing; add --missing")
+        claim_figure(figure, data)
     if report is not None:
         claim_folder(report, "results.json", force)
-    fitted = MultimodalClassifier.load(model)
+    fitted = MultimodalEstimator.load(model)
     dataset = load_for_model(data, fitted.modality_names_, target or "target")
     if test is not None:
         dataset = dataset[load_marks(data, test)]
+    if missing:
+        _curves(fitted, dataset, draws, seed, figure, json)
+        return
     table = test_model(fitted, dataset, confidence=0.95)
     if json:
         print_json(table.reset_index().to_dict(orient="records"))
@@ -67,6 +101,23 @@ def evaluate(
         report.mkdir(parents=True, exist_ok=True)
         results.save(report)
         note(f"report in {write_report(results, report)}")
+
+
+def _curves(
+    model: "MultimodalEstimator", dataset: "MultimodalDataset", draws: int, seed: int, figure: Path | None, json: bool
+) -> None:
+    from interplay.evaluation.robustness import robustness
+
+    found = robustness(model, dataset, draws=draws, random_state=seed)
+    if figure is not None:
+        write_figure(found.plot(), figure)
+    if json:
+        print_json(found.to_dict())
+        return
+    print_scores(found.table())
+    typer.echo(f"mean of the smaller subsets {found.mean_subsets:.3f}, over missing rates {found.mean_rates:.3f}")
+    typer.echo(f"relative robustness {found.relative:.3f}, effective robustness {found.effective():+.3f}")
+    typer.echo(found.sentence())
 
 
 def register(app: typer.Typer) -> None:

@@ -15,6 +15,7 @@ from interplay.cli.common import (
     listed,
     load_data,
     print_json,
+    write_figure,
     write_table,
 )
 
@@ -84,12 +85,9 @@ def measure(
 
 def draw(measurement: Any, path: Path) -> None:
     """Write the bars of a measurement; the suffix chooses the format."""
-    from interplay.data.files import replacing
     from interplay.report import plot
 
-    axes = plot.interactions(measurement)
-    with replacing(path) as temporary:
-        axes.figure.savefig(temporary, format=path.suffix.lstrip(".") or "png", dpi=150)  # type: ignore[union-attr]
+    write_figure(plot.interactions(measurement), path)
 
 
 def _terminal() -> bool:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from interplay.data import MultimodalDataset
-    from interplay.estimators import MultimodalClassifier
+    from interplay.estimators import MultimodalEstimator
 
 
 def predict(
@@ -20,20 +20,21 @@ def predict(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="A .csv or .parquet file. [default: CSV on standard output]")
     ] = None,
-    explain: Annotated[bool, typer.Option("--explain", help="Add what each part contributed, in logits.")] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Add what each part contributed.")] = False,
     json: AsJson = False,
 ) -> None:
     """Predict the rows of a file. A modality that the file lacks counts as missing.
 
     **Example**: `interplay predict model --input new.parquet --output answers.parquet --explain`
 
-    Columns: id, prediction, its probability, `p:<class>` for each class, and with --explain the contributions.
+    Columns: id, prediction; of a classifier its probability and `p:<class>` for each class; with --explain the
+    contributions.
     """
-    from interplay.estimators import MultimodalClassifier
+    from interplay.estimators import MultimodalEstimator
 
     if output is not None:
         claim_table(output, data)
-    fitted = MultimodalClassifier.load(model)
+    fitted = MultimodalEstimator.load(model)
     table = answers(fitted, load_for_model(data, fitted.modality_names_), explain)
     if output is not None:
         write_table(table, output)
@@ -43,17 +44,20 @@ def predict(
         print_json(table.reset_index().to_dict(orient="records"))
 
 
-def answers(model: "MultimodalClassifier", dataset: "MultimodalDataset", explain: bool) -> "pd.DataFrame":
+def answers(model: "MultimodalEstimator", dataset: "MultimodalDataset", explain: bool) -> "pd.DataFrame":
     """One row a sample, indexed by id."""
     import pandas as pd
 
-    probabilities = model.predict_proba(dataset)
+    from interplay.estimators import MultimodalClassifier
+
     explained = model.explain(dataset)
-    by_class = {f"p:{label}": probabilities[:, k] for k, label in enumerate(model.classes_.tolist())}
-    first = explained[["prediction", "probability"]]
-    columns = [first, pd.DataFrame(by_class, index=first.index)]
+    first = explained[[name for name in ("prediction", "probability") if name in explained]]
+    columns = [first]
+    if isinstance(model, MultimodalClassifier):
+        names = [f"p:{label}" for label in model.classes_.tolist()]
+        columns.append(pd.DataFrame(model.predict_proba(dataset), columns=names, index=first.index))
     if explain:
-        columns.append(explained.drop(columns=["prediction", "probability"]))
+        columns.append(explained.drop(columns=first.columns))
     return pd.concat(columns, axis=1)
 
 

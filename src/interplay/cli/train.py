@@ -26,7 +26,7 @@ from interplay.cli.common import (
 
 if TYPE_CHECKING:
     from interplay.data import MultimodalDataset
-    from interplay.estimators import MultimodalClassifier
+    from interplay.estimators import MultimodalEstimator
 
 
 def method_names() -> list[str]:
@@ -57,11 +57,22 @@ def train(
     batch_size: Annotated[int, typer.Option("--batch-size", help="Rows a step.")] = 64,
     learning_rate: Annotated[float, typer.Option("--learning-rate", help="Of AdamW.")] = 1e-3,
     patience: Annotated[int, typer.Option("--patience", help="Epochs without improvement before the end.")] = 15,
+    missing_rate: Annotated[
+        float | None,
+        typer.Option(
+            "--missing-rate", help="Modality dropout: share of the modalities hidden in training, anew each epoch."
+        ),
+    ] = None,
     encoder: Annotated[
         list[str] | None,
         typer.Option("--encoder", help="modality=encoder (mlp, conv, transformer), repeat. [default: from the shape]"),
     ] = None,
     param: Annotated[list[str] | None, typer.Option("--param", help="name=value of the method, repeat.")] = None,
+    task: Annotated[
+        str | None,
+        typer.Option("--task", help="classification or regression. [default: regression for a target of floats]"),
+    ] = None,
+    loss: Annotated[str | None, typer.Option("--loss", help="Of regression: huber, l1 or l2. [default: huber]")] = None,
     device: Annotated[str, typer.Option("--device", help="cpu, cuda, ...")] = "auto",
     seed: Seed = 0,
     report: Annotated[
@@ -76,11 +87,16 @@ def train(
 
     **Example**: `interplay train clips.parquet --groups actor --test is_test --encoder face=conv --output model`
 
-    Test rows are never trained on. A share of the others chooses the epoch.
+    **Example**: `interplay train clips.npz --target sentiment --loss l1 --test-size 0.25 --output model`
+
+    Test rows are never trained on. A share of the others chooses the epoch. A target of floats makes a regressor.
     """
-    from interplay.estimators import MultimodalClassifier
+    from interplay.data import check_target
+    from interplay.estimators import MultimodalClassifier, MultimodalRegressor
     from interplay.methods import make
 
+    if task not in (None, "classification", "regression"):
+        raise typer.BadParameter(f"--task is classification or regression, found {task!r}")
     if test is not None and test_size is not None:
         raise typer.BadParameter("give --test or --test-size, not both")
     if report is not None and test is None and test_size is None:
@@ -88,20 +104,25 @@ def train(
     claim_folder(output, "model.safetensors", force)
     if report is not None:
         claim_folder(report, "results.json", force)
-    model = MultimodalClassifier(
-        make(method, **_values(pairs(param, "--param"))),
+    dataset = load_data(
+        data, target=target, modalities=listed(modalities), groups=groups, beside=[test] if test is not None else []
+    )
+    kind = MultimodalRegressor if (task or dataset.task) == "regression" else MultimodalClassifier
+    model = kind(
+        make(method, **values(pairs(param, "--param"))),
         encoders=pairs(encoder, "--encoder") or None,
         max_epochs=epochs,
         batch_size=batch_size,
         learning_rate=learning_rate,
         patience=patience,
+        loss=loss,
+        missing=missing_rate,
         device=device,
         random_state=seed,
         progress=sys.stderr.isatty() and not json,
     )
-    dataset = load_data(
-        data, target=target, modalities=listed(modalities), groups=groups, beside=[test] if test is not None else []
-    )
+    if kind is MultimodalRegressor and dataset.target is not None:
+        dataset = dataset.with_target(check_target(dataset, "regression"))
     training, held_out = _parts(dataset, data, test, test_size, seed)
     model.fit(training)
     model.save(output)
@@ -124,7 +145,7 @@ def _parts(
 
 
 def _tell(
-    model: "MultimodalClassifier",
+    model: "MultimodalEstimator",
     training: "MultimodalDataset",
     held_out: "MultimodalDataset | None",
     output: Path,
@@ -144,7 +165,7 @@ def _tell(
 
 
 def _report(
-    model: "MultimodalClassifier",
+    model: "MultimodalEstimator",
     dataset: "MultimodalDataset",
     training: "MultimodalDataset",
     held_out: "MultimodalDataset",
@@ -168,7 +189,7 @@ def _report(
     note(f"report in {write_report(results, folder)}")
 
 
-def _values(texts: dict[str, str]) -> dict[str, Any]:
+def values(texts: dict[str, str]) -> dict[str, Any]:
     """Numbers, booleans and null as such, everything else as text."""
     import json
 

@@ -17,6 +17,8 @@ from interplay.data.validation import Array, Columns, Task, check_columns, check
 if TYPE_CHECKING:
     import pandas as pd
 
+    from interplay.data.missing import Pattern
+
 Rows = int | np.integer[Any] | slice | ArrayLike
 
 
@@ -223,15 +225,39 @@ class MultimodalDataset:
     def without(self, *names: str) -> MultimodalDataset:
         """Return the dataset with these modalities marked absent for all samples; their names stay."""
         check_known(names, self.names, "without")
-        columns, n = self._columns, len(self)
-        lengths = {name: np.zeros(n, np.int64) for name in names if name in columns.lengths}
-        return self._of(
-            replace(
-                columns,
-                present={**columns.present, **{name: np.zeros(n, np.bool_) for name in names}},
-                lengths={**columns.lengths, **lengths},
-            )
+        return self._with_present({**self.present, **{name: np.zeros(len(self), np.bool_) for name in names}})
+
+    def with_missing(
+        self, pattern: Pattern | float, random_state: int | np.random.Generator | None = None
+    ) -> MultimodalDataset:
+        """Return the dataset with modalities taken away by a pattern of `interplay.data.missing`.
+
+        Args:
+            pattern: a pattern, or a number for that missing rate, ``Rate(number)``.
+            random_state: seed, or a generator that goes on.
+
+        Raises:
+            ValueError: the pattern does not fit these data.
+
+        Example:
+            >>> dataset = MultimodalDataset({"audio": np.ones((40, 3)), "face": np.ones((40, 2))})
+            >>> dataset.with_missing(0.25, random_state=0)
+            MultimodalDataset(40 samples, no target, audio (3,) 62% present, face (2,) 85% present)
+        """
+        from interplay.data.missing import as_pattern
+
+        chosen = as_pattern(pattern)
+        if chosen is None:
+            return self
+        rng = np.random.default_rng(random_state)
+        return self._with_present(
+            chosen.draw(self.present, rng, target=self.target, modalities=self._columns.modalities)
         )
+
+    def _with_present(self, masks: Mapping[str, NDArray[np.bool_]]) -> MultimodalDataset:
+        """The dataset with these masks, none of which is true where the old one is false."""
+        lengths = {name: np.where(masks[name], steps, 0) for name, steps in self._columns.lengths.items()}
+        return self._of(replace(self._columns, present=dict(masks), lengths=lengths))
 
     def with_target(self, target: ArrayLike | None) -> MultimodalDataset:
         """Return the dataset with another target; class names stay where they name all its labels."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
 from string import ascii_lowercase
 from typing import Any
 
@@ -30,8 +31,10 @@ class Interactions:
         joint: exact distribution of the symbols and the class, ``(n_symbols, ..., n_symbols, n_classes)``;
             None where it would have more than 2^24 entries.
         expected: bits. ``total`` is I(all symbols; class), exact. Where the kind is visible also
-            ``redundancy``, ``unique:<modality>`` and ``synergy``: share of the kind times log2(n_classes),
-            what a decomposition sample by sample gives.
+            ``redundancy``, ``unique:<modality>`` and ``synergy`` (and those of pairs): what a decomposition sample
+            by sample gives. With shares that are the same in every class: share of the kind times log2(n_classes).
+            Otherwise seeing the kind tells something about the class, by each modality: that much is redundancy.
+        class_shares: kind -> p(class | kind), ``(n_classes,)``, of the kinds that occur.
     """
 
     dataset: MultimodalDataset
@@ -39,10 +42,11 @@ class Interactions:
     symbols: Integers
     joint: NDArray[np.float64] | None
     expected: dict[str, float]
+    class_shares: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
 def make_interactions(
-    composition: Mapping[str, float] | None = None,
+    composition: Mapping[str, float | Sequence[float]] | None = None,
     *,
     n_classes: int = 2,
     n_samples: int = 1000,
@@ -61,15 +65,17 @@ def make_interactions(
 
     - ``redundancy``: every :math:`c_m = y`;
     - ``unique:m``: :math:`c_m = y`, the other codes are random;
-    - ``synergy``: the codes are random up to :math:`\sum_m c_m = y \bmod K`.
+    - ``synergy``: the codes are random up to :math:`\sum_m c_m = y \bmod K`;
+    - ``redundancy:a+b`` and ``synergy:a+b``, three and more modalities: the same for two, the other codes are random.
 
     The features of modality :math:`m` are a code vector :math:`v \sim N(0, I_D)`, one for each (kind, code)
     where the kind is visible and one for each code where it is not, plus noise: :math:`x = v + \mathrm{noise}
     \cdot \epsilon`, and :math:`\tanh(x R)`, :math:`R_{ij} \sim N(0, 1/D)` with ``nonlinear``.
 
     Args:
-        composition: kind -> share, summing to 1; default equal shares of all kinds. Modalities are ``a``,
-            ``b``, ...
+        composition: kind -> share, summing to 1; default equal shares of all kinds but those of pairs. Modalities
+            are ``a``, ``b``, ... A sequence of ``n_classes`` shares makes the kind depend on the class: they have
+            to sum to 1 in each class.
         n_classes: K.
         n_samples: number of samples, drawn independently.
         n_features: D.
@@ -81,7 +87,7 @@ def make_interactions(
         nonlinear: pass the features through a random linear map and tanh.
         random_state: seed of the samples (and of the code vectors, unless ``structure_state`` is given).
         structure_state: seed of code vectors and maps; two draws that share it are samples of one population,
-            whatever their compositions.
+            whatever their compositions (with pairs and without apart).
 
     Returns:
         Dataset (float32 features), kinds, symbols, exact joint distribution and expected bits.
@@ -103,16 +109,15 @@ def make_interactions(
     """
     _check_sizes(n_classes, n_samples, n_features, noise, n_modalities)
     names = tuple(ascii_lowercase[:n_modalities])
-    kinds = ("redundancy", *(f"unique:{name}" for name in names), "synergy")
-    shares = _check_composition(composition, kinds)
+    kinds = _kinds(names, composition)
+    shares = _check_composition(composition, tuple(kinds), n_classes)
     rng, structure = _generators(random_state, structure_state)
 
-    kind = rng.choice(len(kinds), size=n_samples, p=shares)
-    y = rng.integers(n_classes, size=n_samples)
-    codes = _carry(kind, y, rng.integers(n_classes, size=(n_samples, n_modalities)), n_classes)
+    kind, y = _draw_kinds(shares, n_samples, rng)
+    codes = _carry(kind, y, rng.integers(n_classes, size=(n_samples, n_modalities)), n_classes, kinds)
     # Symbols of the joint number the kinds that occur; code vectors all kinds, so that compositions share
     # them.
-    occurring = np.flatnonzero(shares)
+    occurring = np.flatnonzero(shares.any(axis=1))
     position = np.searchsorted(occurring, kind) if type_visible else np.zeros_like(kind)
     vector = (kind if type_visible else np.zeros_like(kind))[:, None] * n_classes + codes
     n_vectors = n_classes * (len(kinds) if type_visible else 1)
@@ -123,20 +128,20 @@ def make_interactions(
         if nonlinear:
             x = np.tanh(x @ structure.normal(scale=n_features**-0.5, size=(n_features, n_features)))
         arrays[name] = x.astype(np.float32)
-    joint = _joint(shares, n_classes, n_modalities, type_visible)
+    joint = _joint(shares, n_classes, n_modalities, type_visible, kinds)
     expected = {}
     if type_visible:
-        bits = np.log2(n_classes)
-        expected = {k: float(share * bits) for k, share in zip(kinds, shares, strict=True)}
-        expected["total"] = float(bits)
+        expected = _visible_bits(shares, tuple(kinds))
+        expected["total"] = float(np.log2(n_classes))
     elif joint is not None:
         expected["total"] = _total(joint)
     return Interactions(
         dataset=MultimodalDataset(arrays, y),
-        kind=np.array(kinds)[kind],
+        kind=np.array(list(kinds))[kind],
         symbols=position[:, None] * n_classes + codes,
         joint=joint,
         expected=expected,
+        class_shares={name: s / s.sum() for name, s in zip(kinds, shares, strict=True) if s.any()},
     )
 
 
@@ -213,20 +218,58 @@ def make_gates(
     )
 
 
-def _carry(kind: Integers, y: Integers, codes: Integers, n_classes: int) -> Integers:
-    """Return ``codes`` changed so that they carry ``y`` by the interaction ``kind``: R, unique of each, S."""
-    codes, n_modalities = codes.copy(), codes.shape[1]
-    codes[kind == 0] = y[kind == 0, None]
-    for m in range(n_modalities):
-        codes[kind == 1 + m, m] = y[kind == 1 + m]
-    synergy = kind == 1 + n_modalities
-    codes[synergy, -1] = (y[synergy] - codes[synergy, :-1].sum(axis=1)) % n_classes
+def _kinds(names: Sequence[str], composition: Mapping[str, Any] | None) -> dict[str, tuple[int, ...]]:
+    """Positions of the modalities by kind; kinds of pairs only where the composition names one."""
+    every = tuple(range(len(names)))
+    kinds = {"redundancy": every, **{f"unique:{name}": (m,) for m, name in enumerate(names)}, "synergy": every}
+    if len(names) > 2:
+        two = {"+".join(names[m] for m in pair): pair for pair in combinations(every, 2)}
+        pairs = {f"{family}:{label}": pair for family in ("redundancy", "synergy") for label, pair in two.items()}
+        if composition is not None and set(composition) & set(pairs):
+            kinds |= pairs
+    return kinds
+
+
+def _draw_kinds(shares: NDArray[np.float64], n: int, rng: np.random.Generator) -> tuple[Integers, Integers]:
+    """Kind and class of each sample, from shares ``(kinds, classes)`` that sum to 1 in each class."""
+    n_classes = shares.shape[1]
+    kind = rng.choice(len(shares), size=n, p=shares.mean(axis=1))
+    if (shares == shares[:, :1]).all():
+        return kind, rng.integers(n_classes, size=n)
+    cumulated = np.cumsum(shares / shares.sum(axis=1, keepdims=True).clip(1e-300), axis=1)[kind]
+    return kind, np.minimum((rng.random((n, 1)) >= cumulated).sum(axis=1), n_classes - 1)
+
+
+def _carry(kind: Integers, y: Integers, codes: Integers, n_classes: int, kinds: Mapping[str, Any]) -> Integers:
+    """Return ``codes`` changed so that those of the kind's modalities carry ``y``."""
+    codes = codes.copy()
+    for number, (name, members) in enumerate(kinds.items()):
+        rows = kind == number
+        if name.startswith("synergy"):
+            codes[rows, members[-1]] = (y[rows] - codes[rows][:, members[:-1]].sum(axis=1)) % n_classes
+        else:
+            codes[np.ix_(rows, members)] = y[rows, None]
     return codes
 
 
-def _joint(shares: NDArray[np.float64], n_classes: int, n_modalities: int, visible: bool) -> NDArray[np.float64] | None:
+def _visible_bits(shares: NDArray[np.float64], kinds: tuple[str, ...]) -> dict[str, float]:
+    """Bits by kind where kinds are seen: what the kind itself tells about the class is redundant, the rest its own."""
+    n_classes = shares.shape[1]
+    weight = shares / n_classes
+    given_kind = weight / weight.sum(axis=1, keepdims=True).clip(1e-300)
+    told = np.log2(np.maximum(given_kind * n_classes, 1))
+    # In a redundant sample everything is.
+    told[0] = np.log2(n_classes)
+    own = (weight * (np.log2(n_classes) - told)).sum(axis=1)
+    own[0] = (weight * told).sum()
+    return dict(zip(kinds, own.tolist(), strict=True))
+
+
+def _joint(
+    shares: NDArray[np.float64], n_classes: int, n_modalities: int, visible: bool, kinds: Mapping[str, Any]
+) -> NDArray[np.float64] | None:
     """Enumerate every class and every draw of codes for each kind that occurs."""
-    occurring = np.flatnonzero(shares)
+    occurring = np.flatnonzero(shares.any(axis=1))
     n_symbols = n_classes * (len(occurring) if visible else 1)
     if n_symbols**n_modalities * n_classes > _LARGEST_JOINT:
         return None
@@ -234,9 +277,9 @@ def _joint(shares: NDArray[np.float64], n_classes: int, n_modalities: int, visib
     y, free = grid[0], grid[1:].T
     joint = np.zeros((n_symbols,) * n_modalities + (n_classes,))
     for position, kind in enumerate(occurring):
-        codes = _carry(np.full(len(y), kind), y, free, n_classes)
+        codes = _carry(np.full(len(y), kind), y, free, n_classes, kinds)
         symbols = codes + (position * n_classes if visible else 0)
-        np.add.at(joint, (*symbols.T, y), shares[kind] / len(y))
+        np.add.at(joint, (*symbols.T, y), shares[kind, y] / len(y))
     return joint
 
 
@@ -280,14 +323,23 @@ def _check_sizes(n_classes: int, n_samples: int, n_features: int, noise: float, 
         raise problem("noise", "a standard deviation of at least 0", f"{noise!r}", "choose another number")
 
 
-def _check_composition(composition: Mapping[str, float] | None, kinds: tuple[str, ...]) -> NDArray[np.float64]:
+def _check_composition(
+    composition: Mapping[str, float | Sequence[float]] | None, kinds: tuple[str, ...], n_classes: int
+) -> NDArray[np.float64]:
+    """Shares ``(kinds, classes)``."""
     if composition is None:
-        return np.full(len(kinds), 1 / len(kinds))
+        return np.full((len(kinds), n_classes), 1 / len(kinds))
     unknown = [kind for kind in composition if kind not in kinds]
     if unknown:
         raise problem("composition", f"kinds among {list(kinds)}", f"{unknown}", "correct these names")
-    shares = np.array([composition.get(kind, 0.0) for kind in kinds], dtype=float)
-    if not (shares >= 0).all() or abs(shares.sum() - 1) > 1e-8:
-        found = f"{dict(composition)} with sum {shares.sum():g}"
+    shares = np.zeros((len(kinds), n_classes))
+    for kind, share in composition.items():
+        if np.shape(share) not in ((), (n_classes,)):
+            expected = f"one share or {n_classes}, one a class, for {kind!r}"
+            raise problem("composition", expected, f"{np.shape(share)} shares", "give one for each class")
+        shares[kinds.index(kind)] = share
+    sums = shares.sum(axis=0)
+    if not (shares >= 0).all() or (np.abs(sums - 1) > 1e-8).any():
+        found = f"{dict(composition)} with sum {sums[np.abs(sums - 1).argmax()]:g}"
         raise problem("composition", "shares of at least 0 that sum to 1", found, "rescale them")
-    return np.asarray(shares / shares.sum())
+    return np.asarray(shares / sums)

@@ -3,6 +3,6 @@
 from interplay.estimation.bound import bound
 from interplay.estimation.bound_result import Bound
 from interplay.estimation.measurement import Measurement
-from interplay.estimation.measuring import measure
+from interplay.estimation.measuring import ESTIMATORS, measure
 
-__all__ = ["Bound", "Measurement", "bound", "measure"]
+__all__ = ["ESTIMATORS", "Bound", "Measurement", "bound", "measure"]

@@ -32,6 +32,7 @@ def train(
     epochs: int,
     batch_size: int,
     seed: int,
+    after_epoch: Callable[[], None] = lambda: None,
 ) -> None:
     """Adam with a cosine schedule; ``loss`` takes rows and the share of training that is done."""  # fmt: skip
     generator = torch.Generator().manual_seed(seed)
@@ -47,6 +48,7 @@ def train(
             nn.utils.clip_grad_norm_(parameters, 1.0)
             optimizer.step()
         schedule.step()
+        after_epoch()
 
 
 def fit_critics(

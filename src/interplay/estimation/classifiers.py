@@ -8,19 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
-from sklearn.cluster import KMeans
 
 from interplay.data import MultimodalDataset
-from interplay.estimation.counts import count_table, pairwise_maximum_entropy
 from interplay.estimation.discrete import part_names
 from interplay.estimation.discretise import rows_of
 from interplay.estimation.measurement import Measurement
+from interplay.estimation.pooling import group_alike, pool
 from interplay.estimation.posteriors import Posteriors, cross_fit
-from interplay.estimation.resample import Track, from_model, parts_of, permute_target
-from interplay.estimation.scaling import couple, rake
+from interplay.estimation.resample import Track, permute_target
+from interplay.estimation.scaling import Potentials, couple, rake
 from interplay.estimation.settings import Settings
-from interplay.estimation.table import estimate_and_intervals
-from interplay.information.broja import solve
+from interplay.estimation.table import NON_NEGATIVE, estimate_and_intervals
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +28,7 @@ __all__ = ["Split", "by_batches", "by_cells", "measure_batch", "measure_classifi
 Array = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
-_MAX_CELLS = 20
+_MAX_CELLS = 256
 _BATCH = 512
 
 
@@ -40,67 +38,94 @@ class Split:
 
     Attributes:
         parts: classes ``(n,)`` -> parts of each row ``(5, n)`` in bits: redundancy, unique 1, unique 2, synergy, total.
-        bias: of the means, ``(5,)``.
-        gap: of the convex programme, in bits.
+        gap: by how much I* = R + U1 + U2 may be too small in the mean, in bits: that of the convex programme, and what
+            grouping rows loses.
     """
 
     parts: Callable[[Codes], Array]
-    bias: Array
     gap: float
 
 
-def _from_dual(log1: Array, log2: Array, prior: Array, dual: Array, total: Array) -> Array:
-    """Parts of rows by the dual a + b of the convex programme, all at the row's own class and in bits.
-
-    ``r = log p(y|x1) p(y|x2) / p(y) - a - b``, ``u1 = a + b - log p(y|x2)``, ``s = log p(y|x1, x2) - a - b``.
-    """
-    return np.stack([log1 + log2 - prior - dual, dual - log2, dual - log1, total + prior - dual, total])
-
-
-def _group_alike(log: Array, n_cells: int, seed: int) -> Codes:
-    """Group rows of like class probabilities; the distance of square roots treats small probabilities fairly."""
-    points = np.exp(log / 2)
-    n_cells = min(n_cells, len(np.unique(points.round(9), axis=0)))
-    return np.unique(KMeans(n_cells, n_init=2, random_state=seed).fit_predict(points), return_inverse=True)[1]
-
-
 def by_cells(found: Posteriors, y: Codes, settings: Settings, seed: int) -> Split:
-    """Split by definition; for "broja" on cells of like class probabilities.
+    """Split by definition; for "broja" on at most 256 cells of rows with like class probabilities a modality.
 
-    That programme depends on p(x1, y) and p(x2, y) only, and these only on how often each vector of class
-    probabilities occurs: cells of like vectors lose little, and labels can be counted in them. Counting biases R and U,
-    which is estimated on tables of the pairwise maximum-entropy model; the total is on held-out labels.
     "pointwise_min": ``r = max(0, min(i1, i2))``; "mmi": ``r`` is the information of the modality that tells less in
     the mean; then ``u_m = i_m - r`` and ``s = i_12 - i_1 - i_2 + r``.
     """
     if settings.redundancy in ("pointwise_min", "mmi"):
-        return Split(partial(_direct, found, settings.redundancy), np.zeros(5), 0.0)
+        return Split(partial(_direct, found, settings.redundancy), 0.0)
     if settings.redundancy != "broja":
         raise ValueError(
             f"estimator 'classifiers' has no redundancy {settings.redundancy!r}, which needs the distribution of the "
             "inputs; choose 'broja', 'mmi' or 'pointwise_min', or estimator 'discrete'."
         )
-    n, k = found.both.shape
-    n_cells = int(np.clip(n / (10 * k), 2, _MAX_CELLS))
-    cells = (_group_alike(found.first, n_cells, seed), _group_alike(found.second, n_cells, seed))
-    shape = (int(cells[0].max()) + 1, int(cells[1].max()) + 1, k)
-    model = pairwise_maximum_entropy(count_table(*cells, y, shape=shape))
-    drawn = parts_of(from_model(model, n)(np.random.default_rng(seed), settings.n_bootstrap), "broja")
-    bias = (drawn.mean(axis=0) - parts_of(model[None], "broja")[0])[:3]
+    first, second, prior = _raked(found, y)
+    solved, loss = _by_groups(first, second, _MAX_CELLS, seed)
+    dual = (solved.first + solved.second) / np.log(2)
+    return Split(_evaluator(found, first, second, prior, dual), solved.gap + loss)
+
+
+def by_batches(found: Posteriors, y: Codes, settings: Settings, seed: int) -> Split:
+    """Split by the dual of the convex programme on the rows themselves, in batches of about 512.
+
+    Every batch has the same share of each class: without it the two modalities of a batch would ask for different
+    shares, and what moves them to agree would distort what they tell.
+    """
+    if settings.redundancy != "broja":
+        raise ValueError(
+            f"estimator 'batch' is for redundancy 'broja', not {settings.redundancy!r}; use 'classifiers'."
+        )
+    first, second, prior = _raked(found, y)
+    dual, gaps = np.empty(first.shape), []
+    order, n_batches = np.lexsort((np.random.default_rng(seed).random(len(y)), y)), max(1, round(len(y) / _BATCH))
+    for rows in (order[start::n_batches] for start in range(n_batches)):
+        solved = couple(rake(first[rows], prior), rake(second[rows], prior))
+        dual[rows] = (solved.first + solved.second) / np.log(2)
+        gaps.append(solved.gap)
+    return Split(_evaluator(found, first, second, prior, dual), float(np.mean(gaps)))
+
+
+def _raked(found: Posteriors, y: Codes) -> tuple[Array, Array, Array]:
+    """Class probabilities of the two modalities, moved to agree on the shares of the classes, and these."""
+    prior = np.bincount(y, minlength=found.both.shape[1]) / len(y)
+    return rake(np.exp(found.first), prior), rake(np.exp(found.second), prior), prior
+
+
+def _by_groups(first: Array, second: Array, n_cells: int, seed: int) -> tuple[Potentials, float]:
+    """Duals of each row from the programme on cells of like rows; and the most by which the cells lower I*, in bits.
+
+    That is what the cells lose of I(X1;Y) and of I(X2;Y): a coupling of cells becomes one of rows by drawing the row
+    given its cell and the class, which adds at most ``I(X1;Y|C1) + I(X2;Y|C2)``.
+    """
+    cells, means, weights, loss = [], [], [], 0.0
+    for p in (first, second):
+        own = group_alike(p, n_cells, seed)
+        sums = np.zeros((int(own.max()) + 1, p.shape[1]))
+        np.add.at(sums, own, p)
+        size = np.bincount(own)
+        mean = sums / size[:, None]
+        loss += float((p * np.log2(p / mean[own])).sum() / len(p))
+        cells, means, weights = [*cells, own], [*means, mean], [*weights, size / len(p)]
+    solved = couple(means[0], means[1], (weights[0], weights[1]))
+    return Potentials(solved.first[cells[0]], solved.second[cells[1]], solved.gap), loss
+
+
+def _evaluator(found: Posteriors, first: Array, second: Array, prior: Array, dual: Array) -> Callable[[Codes], Array]:
+    """Parts of rows by the dual a + b ``(n, k)`` of the convex programme, all at the row's own class and in bits.
+
+    ``r = log p(y|x1) p(y|x2) / p(y) - a - b``, ``u1 = a + b - log p(y|x2)``, ``s = log p(y|x1, x2) - a - b``. No label
+    enters the dual. It is feasible for all pairs of rows, so the mean of a + b over labels, on which it was not fitted,
+    is at most -H_q(Y|X1,X2): noise of the class probabilities can only take from I*.
+    """
+    log1, log2, log_prior = np.log2(first), np.log2(second), np.log2(prior)
 
     def parts(labels: Codes) -> Array:
-        table = count_table(*cells, labels, shape=shape) / n
-        solution = solve(table)
-        dual = (solution.a[cells[0], labels] + solution.b[cells[1], labels]) / np.log(2)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            log1, log2 = (np.log2(t / t.sum(axis=1, keepdims=True)) for t in (table.sum(axis=1), table.sum(axis=0)))
-        prior = np.log2(table.sum(axis=(0, 1)))[labels]
+        at = (np.arange(len(labels)), labels)
+        one, two, told, label = log1[at], log2[at], dual[at], log_prior[labels]
         total = found.information(labels)[2]
-        return _from_dual(log1[cells[0], labels], log2[cells[1], labels], prior, dual, total)
+        return np.stack([one + two - label - told, told - two, told - one, total + label - told, total])
 
-    # I* = R + U1 + U2 is what the synergy subtracts.
-    gap = solve(count_table(*cells, y, shape=shape) / n).gap
-    return Split(parts, np.array([*bias, -bias.sum(), 0.0]), gap)
+    return parts
 
 
 def _direct(found: Posteriors, redundancy: str, y: Codes) -> Array:
@@ -110,36 +135,6 @@ def _direct(found: Posteriors, redundancy: str, y: Codes) -> Array:
     else:
         shared = first if first.mean() <= second.mean() else second
     return np.stack([shared, first - shared, second - shared, total - first - second + shared, total])
-
-
-def by_batches(found: Posteriors, y: Codes, settings: Settings, seed: int) -> Split:
-    """Split by the dual of the convex programme on the samples themselves, in batches of about 512 rows.
-
-    The margins of a batch's coupling are the held-out class probabilities, moved least to agree on the classes' shares.
-    No label enters the dual; labels only evaluate it, so counting does not bias it.
-    """
-    if settings.redundancy != "broja":
-        raise ValueError(
-            f"estimator 'batch' is for redundancy 'broja', not {settings.redundancy!r}; use 'classifiers'."
-        )
-    n, k = found.both.shape
-    prior = np.bincount(y, minlength=k) / n
-    first, second = rake(np.exp(found.first), prior), rake(np.exp(found.second), prior)
-    dual, gaps = np.empty((n, k)), []
-    order = np.random.default_rng(seed).permutation(n)
-    for rows in np.array_split(order, max(1, round(n / _BATCH))):
-        share = first[rows].mean(axis=0)
-        solved = couple(rake(first[rows], share), rake(second[rows], share))
-        dual[rows] = (solved.first + solved.second) / np.log(2)
-        gaps.append(solved.gap)
-    logs = [np.log2(p) for p in (first, second)]
-
-    def parts(labels: Codes) -> Array:
-        at = (np.arange(n), labels)
-        total = found.information(labels)[2]
-        return _from_dual(logs[0][at], logs[1][at], np.log2(prior)[labels], dual[at], total)
-
-    return Split(parts, np.zeros(5), float(np.mean(gaps)))
 
 
 def standard_error(values: Array, groups: Codes | None) -> Array:
@@ -168,7 +163,7 @@ def _measure(
     splits = []
     for repeat in range(settings.n_repeats):
         seed = int(np.random.SeedSequence([settings.seed, repeat]).generate_state(1)[0] % 2**31)
-        found = cross_fit(x, y, groups, n_splits=settings.n_splits, seed=seed)
+        found = _posteriors(x, y, groups, settings.n_splits, seed)
         splits.append(split(found, y, settings, seed))
         track((settings.n_bootstrap + settings.n_permutations) // settings.n_repeats)
     runs = [each.parts(y) for each in splits]
@@ -176,14 +171,19 @@ def _measure(
     plugin, error = mean.mean(axis=1), standard_error(mean, groups)
     if settings.n_repeats > 1:  # other folds, other networks
         error = np.sqrt(error**2 + np.var([run.mean(axis=1) for run in runs], axis=0, ddof=1) / settings.n_repeats)
-    corrected = plugin - np.mean([each.bias for each in splits], axis=0)
-    estimate, intervals = estimate_and_intervals(corrected, error, settings.redundancy, settings.confidence)
+    gap = max(each.gap for each in splits)
+    estimate, intervals = estimate_and_intervals(plugin, error, settings.redundancy, settings.confidence, above=gap)
+    lacking, warnings = _still_learning(x, y, groups, settings, split, mean, error)
+    intervals += np.column_stack([np.minimum(lacking, 0.0), np.maximum(lacking, 0.0)])
+    if settings.redundancy in NON_NEGATIVE:
+        intervals = np.maximum(intervals, 0.0)
     rng = np.random.default_rng([settings.seed, settings.n_repeats])
     shuffles = (permute_target(y, groups, rng) for _ in range(settings.n_permutations))
     null = np.array([splits[-1].parts(labels).mean(axis=1) for labels in shuffles])
     p_values = (1 + (null >= runs[-1].mean(axis=1) - 1e-9).sum(axis=0)) / (1 + settings.n_permutations)
     # Synergy has no permutation null where one modality alone tells something: its mean over held-out rows against 0.
-    p_values[3] = norm.sf(corrected[3] / error[3]) if error[3] > 0 else float(corrected[3] <= 1e-9)
+    sure = plugin[3] - gap + min(lacking[3], 0.0)
+    p_values[3] = norm.sf(sure / error[3]) if error[3] > 0 else float(sure <= 1e-9)
     track(settings.n_bootstrap + settings.n_permutations)
     parts = part_names(names)
     return Measurement(
@@ -194,8 +194,8 @@ def _measure(
         total=float(estimate[4]),
         intervals={part: (float(low), float(high)) for part, (low, high) in zip(parts, intervals, strict=True)},
         p_values=dict(zip(parts, p_values.tolist(), strict=True)),
-        warnings=[],
-        gap=max(each.gap for each in splits),
+        warnings=warnings,
+        gap=gap,
         definition=settings.redundancy,
         estimator=estimator,
         confidence=settings.confidence,
@@ -204,6 +204,41 @@ def _measure(
         plugin=dict(zip(parts, plugin.tolist(), strict=True)),
         samples=_samples(runs, parts, dataset.ids),
     )
+
+
+def _posteriors(x: tuple[Array, Array], y: Codes, groups: Codes | None, n_splits: int, seed: int) -> Posteriors:
+    return pool(cross_fit(x, y, groups, n_splits=n_splits, seed=seed), y, groups, n_splits=n_splits, seed=seed)
+
+
+def _still_learning(
+    x: tuple[Array, Array],
+    y: Codes,
+    groups: Codes | None,
+    settings: Settings,
+    split: Callable[[Posteriors, Codes, Settings, int], Split],
+    parts: Array,
+    error: Array,
+) -> tuple[Array, list[str]]:
+    """Return by how much the mean parts ``(5,)`` would still change with more rows to learn from, and a warning.
+
+    What a fit of n rows lacks falls about like 1/n: the change from fits of half the rows to fits of the share
+    a = 1 - 1/n_splits, times (1/2) / (a - 1/2), is what is left. Warns where the total lacks more than its error.
+    """
+    share = 1 - 1 / settings.n_splits
+    if share <= 0.5:
+        return np.zeros(5), []
+    seed = int(np.random.SeedSequence([settings.seed, settings.n_repeats]).generate_state(1)[0] % 2**31)
+    half = split(_posteriors(x, y, groups, 2, seed), y, settings, seed).parts(y)
+    change = parts - half
+    rise = change.mean(axis=1)
+    lacking = rise * 0.5 / (share - 0.5)
+    if lacking[4] <= error[4] or rise[4] <= norm.ppf(0.95) * standard_error(change, groups)[4]:
+        return lacking, []
+    return lacking, [
+        f"the joint classifier still improves with more rows (by {rise[4]:.3f} bits from 50 % to {share:.0%} of "
+        f"them): total and synergy may be too small by up to about {lacking[4]:.2f} bits; give more rows or fewer "
+        "features."
+    ]
 
 
 measure_classifiers = partial(_measure, estimator="classifiers", split=by_cells)

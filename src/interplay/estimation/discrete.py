@@ -166,7 +166,10 @@ def _withhold(
     found: TableEstimate, table: NDArray[np.int64], redundancy: str
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], list[str]]:
     """Replace by NaN what has fewer samples than cells: of the joint, for R and U of the table with the target."""
-    n, (first, second, k) = int(table.sum()), table.shape
+    n, (first, second, k) = found.worth, table.shape
+    samples = f"{n} samples"
+    if n < table.sum():
+        samples = f"{table.sum()} samples in groups, worth about {n} independent ones,"
     estimate, intervals, warnings = found.estimate.copy(), found.intervals.copy(), []
     needs_joint = [3, 4] if redundancy in NON_NEGATIVE else [0, 1, 2, 3, 4]
     for columns, cells, what in (
@@ -177,12 +180,12 @@ def _withhold(
             estimate[columns], intervals[columns] = np.nan, np.nan
             parts = ", ".join(PARTS[c].partition(":")[0] for c in columns if c != 2)
             warnings.append(
-                f"{parts} withheld: {n} samples for {cells} cells ({what}) cannot carry an estimate; the p-values "
+                f"{parts} withheld: {samples} for {cells} cells ({what}) cannot carry an estimate; the p-values "
                 "still hold. Use fewer bins or more samples."
             )
     if not warnings and n < 2 * table.size:
         warnings.append(
-            f"{n} samples for {table.size} cells ({first} x {second} x {k}): below two a cell, intervals of the "
+            f"{samples} for {table.size} cells ({first} x {second} x {k}): below two a cell, intervals of the "
             "synergy may be too narrow."
         )
     return estimate, intervals, warnings

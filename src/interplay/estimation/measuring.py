@@ -19,7 +19,7 @@ from interplay.estimation.several import measure_several
 from interplay.estimation.table import CORRECTIONS
 from interplay.information import definitions
 
-__all__ = ["measure"]
+__all__ = ["ESTIMATORS", "measure"]
 
 Estimator = Callable[[MultimodalDataset, NDArray[np.int64], NDArray[np.int64] | None, Settings, Track], Measurement]
 _ESTIMATORS: dict[str, Estimator] = {
@@ -28,6 +28,7 @@ _ESTIMATORS: dict[str, Estimator] = {
     "batch": measure_batch,
     "dual": measure_dual,
 }
+ESTIMATORS = tuple(_ESTIMATORS)
 _TARGET_BINS = 4
 _FEWEST_ROWS = 10
 

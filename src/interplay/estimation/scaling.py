@@ -36,23 +36,31 @@ def rake(posteriors: Array, prior: Array, *, sweeps: int = 200, tolerance: float
     return p
 
 
-def couple(first: Array, second: Array, *, max_sweeps: int = 1000, tolerance: float = 2e-4) -> Potentials:
+def couple(
+    first: Array,
+    second: Array,
+    weights: tuple[Array, Array] | None = None,
+    *,
+    max_sweeps: int = 1000,
+    tolerance: float = 2e-4,
+) -> Potentials:
     r"""Minimise ``I_q(X1, X2; Y)`` over couplings of two samples with given class probabilities.
 
-    The samples i of the first and j of the second modality have mass 1/m each, ``q(i, y) = first[i, y] / m`` and
-    ``q(j, y) = second[j, y] / m``. With r = q(i, j), each class's slice r is scaled to its two margins and r replaced
+    The samples i of the first and j of the second modality have masses w_i and w_j, ``q(i, y) = w_i first[i, y]`` and
+    ``q(j, y) = w_j second[j, y]``. With r = q(i, j), each class's slice r is scaled to its two margins and r replaced
     by the sum of the slices (Banerjee, Rauh and Montufar 2018), one scaling a step; at the optimum
-    ``log q(y|i,j) = a(i, y) + b(j, y)`` on the support. A step is three matrix products of ``m^2 k`` each.
+    ``log q(y|i,j) = a(i, y) + b(j, y)`` on the support. A step is three matrix products of ``m1 m2 k`` each.
 
     Args:
-        first: ``(m, k)``, rows sum to 1, and the same column means as ``second`` (see `rake`).
-        second: ``(m, k)``.
+        first: ``(m1, k)``, rows sum to 1, and the same column means as ``second`` (see `rake`).
+        second: ``(m2, k)``.
+        weights: masses ``(m1,)`` and ``(m2,)``, each summing to 1; default equal ones.
         max_sweeps: steps at most.
         tolerance: duality gap, in bits, at which to stop; it is tested every 50 steps.
     """
-    m = len(first)
-    p1, p2 = first / m, second / m
-    r = np.full((m, m), 1 / m**2)
+    mass1, mass2 = weights or tuple(np.full(len(p), 1 / len(p)) for p in (first, second))
+    p1, p2 = first * mass1[:, None], second * mass2[:, None]
+    r = np.outer(mass1, mass2)
     v = np.ones_like(p2)
     best = Potentials(np.log(p1), np.log(p2), np.inf)
     for sweep in range(1, max_sweeps + 1):

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from interplay.estimation.counts import CORRECTED_ENTROPIES, corrected_information, pairwise_maximum_entropy
+from interplay.estimation.design import effective_rows
+from interplay.estimation.held_out import held_out_union
 from interplay.estimation.resample import Draw, Track, bootstrap, decompose_tables, from_model, parts_of, shuffled
 from interplay.estimation.settings import Settings
 from interplay.information.broja import solve
@@ -41,9 +43,10 @@ class TableEstimate:
     Attributes:
         plugin: parts of the empirical distribution, uncorrected.
         estimate: corrected, and moved into the region that any joint obeys where the definition has one.
-        intervals: ``(5, 2)``, corrected value -+ z * deviation.
+        intervals: ``(5, 2)``, corrected value -+ z * deviation; "broja": and as far as I* may be overestimated.
         deviation: bootstrap standard deviation and error of the correction, as root of the sum of squares.
         p_values: synergy against the synergy-free null, the others against shuffled targets.
+        worth: independent rows that the rows are worth for synergy; fewer than there are where groups are alike.
     """
 
     plugin: Array
@@ -51,6 +54,7 @@ class TableEstimate:
     intervals: Array
     deviation: Array
     p_values: Array
+    worth: int
 
 
 def _project(parts: Array) -> Array:
@@ -95,23 +99,30 @@ def correct(table: NDArray[Any], plugin: Array, drawn: Array, exact: Array, meth
     return _TO_PARTS @ information
 
 
-def correction_error(table: NDArray[Any], plugin: Array, drawn: Array, exact: Array) -> Array:
+def correction_error(table: NDArray[Any], plugin: Array, drawn: Array, exact: Array, redundancy: str) -> Array:
     """How far the corrected parts ``(5,)`` may still be off; arguments as of `correct`.
 
-    For R and U the size of the correction: where a unique part is zero the bias decays like n^(-1/2) and resampling
-    finds about half of it. For synergy and total half of what "maxent" and "grassberger" disagree.
+    For synergy and total half of what "maxent" and "grassberger" disagree. For R and U the size of the correction, as
+    resampling finds about half of the bias where the redundancy has a kink; 0 for "broja", whose error in that case is
+    known by other means (see `estimate_table`).
     """
     low, high = (correct(table, plugin, drawn, exact, method)[3] for method in ("maxent", "grassberger"))
-    sides = np.abs(drawn.mean(axis=0) - exact)[:3]
+    sides = np.zeros(3) if redundancy == "broja" else np.abs(drawn.mean(axis=0) - exact)[:3]
     return np.array([*sides, abs(high - low) / 2, abs(high - low) / 2])
 
 
 def estimate_and_intervals(
-    corrected: Array, deviation: Array, redundancy: str, confidence: float
+    corrected: Array, deviation: Array, redundancy: str, confidence: float, *, below: float = 0.0, above: float = 0.0
 ) -> tuple[Array, Array]:
-    """Parts ``(5,)`` and intervals ``(5, 2)``: corrected value -+ z * deviation, within what the definition allows."""
+    """Parts ``(5,)`` and intervals ``(5, 2)``: corrected value -+ z * deviation, within what the definition allows.
+
+    The true I* = R + U1 + U2 may lie by ``below`` under and by ``above`` over the corrected one: R and synergy, which
+    subtract it, reach further up by ``below`` and down by ``above``, the unique parts the other way.
+    """
     reach = norm.ppf(0.5 + confidence / 2) * deviation
-    low, high, estimate = corrected - reach, corrected + reach, corrected
+    low = corrected - reach - np.array([above, below, below, above, 0.0])
+    high = corrected + reach + np.array([below, above, above, below, 0.0])
+    estimate = corrected
     if redundancy in NON_NEGATIVE:
         estimate, low, high = _project(corrected), np.maximum(low, 0.0), np.maximum(high, 0.0)
     return estimate, np.column_stack([np.minimum(low, estimate), np.maximum(high, estimate)])
@@ -141,9 +152,13 @@ def synergy_free(table: NDArray[Any]) -> Array:
 def estimate_table(
     table: NDArray[Any], cells: Codes, groups: Codes | None, *, settings: Settings, track: Track
 ) -> TableEstimate:
-    """Estimate from counts ``(K1, K2, k)``; ``cells`` ``(n,)`` is each row's flat index in the table."""
+    """Estimate from counts ``(K1, K2, k)``; ``cells`` ``(n,)`` is each row's flat index in the table.
+
+    With groups, tables are drawn from a model with as many rows as the groups are worth, see `effective_rows`. For
+    "broja" the intervals reach down to the I* of duals evaluated on held-out rows, see `held_out_union`.
+    """
     n, k = int(table.sum()), table.shape[-1]
-    seeds = np.random.SeedSequence(settings.seed).spawn(4)
+    seeds = np.random.SeedSequence(settings.seed).spawn(6)
     redundancy, n_bootstrap, n_permutations = settings.redundancy, settings.n_bootstrap, settings.n_permutations
 
     def run(draw: Draw, size: int, which: int) -> Array:
@@ -152,18 +167,28 @@ def estimate_table(
         )
 
     plugin = parts_of(table[None], redundancy)[0]
-    model = pairwise_maximum_entropy(table, shrink=True)
-    under_model = run(from_model(model, n), n_bootstrap, 0)
+    worth = effective_rows(table, cells, groups)
+    thinned = table * (worth[1] / n)
+    model = pairwise_maximum_entropy(thinned, shrink=True)
     exact = parts_of(model[None], redundancy)[0]
+    under_model = run(from_model(model, worth[1]), n_bootstrap, 0)
+    if worth[0] != worth[1]:
+        under_model[:, :3] = run(from_model(model, worth[0]), n_bootstrap, 5)[:, :3]
+        under_model[:, 4] = under_model[:, :4].sum(axis=1)
     corrected = correct(table, plugin, under_model, exact, settings.correction)
     scatter = run(bootstrap(table, cells, groups), n_bootstrap, 1).std(axis=0, ddof=1)
-    deviation = np.hypot(scatter, correction_error(table, plugin, under_model, exact))
-    without = run(from_model(synergy_free(table), n), n_permutations, 2)
+    deviation = np.hypot(scatter, correction_error(table, plugin, under_model, exact, redundancy))
+    without = run(from_model(synergy_free(thinned), worth[1]), n_permutations, 2)
     unrelated = run(shuffled(cells // k, cells % k, groups, table.shape), n_permutations, 3)
     null = unrelated.copy()
     null[:, 3] = without[:, 3]
 
     # Ties up to rounding count as at least as large.
     p_values = (1 + (null >= plugin - 1e-9).sum(axis=0)) / (1 + n_permutations)
-    estimate, intervals = estimate_and_intervals(corrected, deviation, redundancy, settings.confidence)
-    return TableEstimate(plugin, estimate, intervals, deviation, p_values)
+    below = 0.0
+    if redundancy == "broja":
+        below = float(corrected[:3].sum()) - held_out_union(table, cells, groups, np.random.default_rng(seeds[4]))
+    estimate, intervals = estimate_and_intervals(
+        corrected, deviation, redundancy, settings.confidence, below=max(below, 0.0)
+    )
+    return TableEstimate(plugin, estimate, intervals, deviation, p_values, worth[1])

@@ -1,12 +1,14 @@
 """Total correlation of modalities and target, estimated by critics on held-out rows."""
 
+import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from interplay.data import MultimodalDataset, as_dataset
@@ -18,6 +20,7 @@ from interplay.nn.losses import tcmax, tcmax_additive, tcmax_estimate
 __all__ = ["TotalCorrelation", "estimate_total_correlation", "plugin_total_correlation"]
 
 Array = NDArray[np.float64]
+Codes = NDArray[np.int64]
 HIDDEN = 64
 
 
@@ -57,6 +60,7 @@ class TotalCorrelation:
 def estimate_total_correlation(
     X: MultimodalDataset,
     *,
+    start: Mapping[str, ArrayLike] | None = None,
     estimator: str = "tcne",
     n_splits: int = 4,
     epochs: int = 20,
@@ -69,12 +73,16 @@ def estimate_total_correlation(
     .. math:: TC = \mathrm{KL}\Big(p(x_1, \dots, x_M, y) \,\Big\|\, p(y) \prod_m p(x_m)\Big)
               = I(y; x_1, \dots, x_M) + TC(x_1; \dots; x_M) = \sum_m I(y; x_m) + TC(x_1; \dots; x_M \mid y)
 
-    Critics are trained on the other folds and evaluated on held-out batches only, all combinations of a batch if there
-    are at most ``negatives``, else so many drawn. A held-out bound does not reward memorising; it falls below the
-    truth where critics or rows do not suffice, and it cannot exceed the ceiling of the batch.
+    Critics are trained on the other folds (the epoch is chosen on a quarter of those) and evaluated on held-out
+    batches only, over all combinations of a batch if there are at most ``negatives``, else over so many drawn. A
+    held-out bound does not reward memorising; it falls below the truth where critics or rows do not suffice, and it
+    cannot exceed the ceiling of the batch. It can be slightly negative: an empty bound, read it as 0.
 
     Args:
         X: a classified data set; rows that lack a modality are left out.
+        start: for each modality what a classifier says already, ``(n, K)`` log-probabilities less the log-prior,
+            columns in the order of ``X.classes``: critics start from it, each times a factor fitted first. For many
+            classes and few rows, which critics from scratch cannot learn from.
         estimator: ``"tcne"`` (as TCMax: classes enter by their frequencies), ``"mine"`` (classes are one more shuffled
             sample) or ``"infonce"`` (each row against one shuffled row a column; ceiling :math:`\log_2 B`).
         n_splits: folds; whole groups stay together.
@@ -91,13 +99,14 @@ def estimate_total_correlation(
         raise ValueError("total correlation needs classes as target and at least two modalities")
     if estimator not in _OBJECTIVES:
         raise ValueError(f"estimator must be one of {', '.join(map(repr, _OBJECTIVES))}, found {estimator!r}")
-    complete = np.stack(list(dataset.present.values())).all(0)
+    complete = np.logical_and.reduce(list(dataset.present.values()))
+    y, k = dataset.codes[complete], len(dataset.classes)
     dataset = dataset[complete]
-    y = dataset.codes
     x = [rows_of(dataset, name) for name in dataset.names]
-    groups = None if dataset.groups is None else np.unique(dataset.groups, return_inverse=True)[1].astype(np.int64)
+    known = [np.zeros((len(y), k)) if start is None else _known(start, name, complete, k) for name in dataset.names]
+    groups = None if dataset.groups is None else _codes(dataset.groups)
     found = [
-        _one_fold(x, y, rows, held_out, estimator, epochs, batch_size, negatives, random_state + fold)
+        _one_fold(x, known, y, k, groups, rows, held_out, estimator, epochs, batch_size, negatives, random_state + fold)
         for fold, (rows, held_out) in enumerate(_folds(y, groups, n_splits, random_state))
     ]
     weights = np.concatenate([part[0] for part in found])
@@ -110,6 +119,18 @@ def estimate_total_correlation(
         notes.append(f"total lies near the ceiling of {ceiling:.2f} bits; take a larger batch_size")
     unimodal = dict(zip(dataset.names, mean[3:-1].tolist(), strict=True))
     return TotalCorrelation(float(mean[0]), float(mean[1]), float(mean[2]), unimodal, ceiling, error, tuple(notes))
+
+
+def _known(start: Mapping[str, ArrayLike], name: str, complete: NDArray[np.bool_], n_classes: int) -> Array:
+    """What is known of one modality, for the complete rows."""
+    if name not in start:
+        raise ValueError(f"start: modality {name!r} is missing; give (n, K) logits for each modality")
+    logits = np.asarray(start[name], dtype=np.float64)
+    if logits.shape != (len(complete), n_classes) or not np.isfinite(logits[complete]).all():
+        raise ValueError(
+            f"start[{name!r}]: expected finite numbers of shape {(len(complete), n_classes)}, found {logits.shape}"
+        )
+    return logits[complete]
 
 
 def plugin_total_correlation(*codes: NDArray[np.int64]) -> float:
@@ -129,21 +150,50 @@ def plugin_total_correlation(*codes: NDArray[np.int64]) -> float:
 
 
 class _Critic(nn.Module):
-    """Additive logits and a correction that sees all modalities, each trained by its own bound."""
+    """Additive logits, and a correction that sees all modalities and starts at zero."""
+
+    scales: Tensor
 
     def __init__(self, widths: list[int], n_classes: int) -> None:
         super().__init__()
         self.additive = nn.ModuleList([network(width, n_classes) for width in widths])
+        self.register_buffer("scales", torch.zeros(len(widths)))
         self.maps = nn.ModuleList([network(width, HIDDEN) for width in widths])
         self.output = nn.Sequential(nn.GELU(), nn.Linear(HIDDEN, HIDDEN), nn.GELU(), nn.Linear(HIDDEN, n_classes))
+        nn.init.zeros_(self.output[-1].weight)  # type: ignore[arg-type]
+        nn.init.zeros_(self.output[-1].bias)  # type: ignore[arg-type]
         self.n_classes = n_classes
 
     def features(self, x: list[Tensor]) -> list[Tensor]:
-        return [torch.cat([f(m), g(m)], -1) for f, g, m in zip(self.additive, self.maps, x, strict=True)]
+        found = []
+        for f, g, scale, both in zip(self.additive, self.maps, self.scales, x, strict=True):
+            m, known = both[:, : -self.n_classes], both[:, -self.n_classes :]
+            found.append(torch.cat([f(m) + scale * known, g(m)], -1))
+        return found
+
+    def fit_scales(self, known: list[Tensor], y: Tensor) -> None:
+        """Factors on the known logits that maximise their own additive bound (concave in the factors)."""
+        scales = torch.ones(len(known), dtype=torch.float64, requires_grad=True)
+        optimizer = torch.optim.LBFGS([scales], max_iter=50, line_search_fn="strong_wolfe")
+
+        def closure() -> Tensor:
+            optimizer.zero_grad()
+            loss = tcmax_additive([s * f for s, f in zip(scales, known, strict=True)], y, label_marginal="batch")
+            loss.backward()  # type: ignore[no-untyped-call]
+            return loss
+
+        optimizer.step(closure)  # type: ignore[no-untyped-call]
+        self.scales = scales.detach().float()
+        for part in self.additive:
+            nn.init.zeros_(part[-1].weight)  # type: ignore[index]
+            nn.init.zeros_(part[-1].bias)  # type: ignore[index]
 
     def forward(self, features: list[Tensor]) -> Tensor:
         summed = torch.stack(features).sum(0)
-        return summed[:, : self.n_classes] + self.output(summed[:, self.n_classes :])
+        return summed[:, : self.n_classes] + self.correction(features)
+
+    def correction(self, features: list[Tensor]) -> Tensor:
+        return self.output(torch.stack(features).sum(0)[:, self.n_classes :])
 
 
 Objective = Callable[[_Critic, list[Tensor], Tensor, int], Tensor]
@@ -151,9 +201,37 @@ Objective = Callable[[_Critic, list[Tensor], Tensor, int], Tensor]
 
 def _tcne(critic: _Critic, features: list[Tensor], y: Tensor, negatives: int) -> Tensor:
     """Bound in bits with the frequencies of the batch for the classes."""
-    every = len(y) ** len(features) <= negatives
-    loss = tcmax(critic, features, y, label_marginal="batch", negatives=None if every else negatives)
+    if len(y) ** len(features) <= negatives:
+        loss = tcmax(critic, features, y, label_marginal="batch")
+    else:
+        k = critic.n_classes
+        additive = tcmax_additive([f[:, :k] for f in features], y, label_marginal="batch")
+        own = critic.correction(features).gather(1, y[:, None]).mean()
+        loss = additive - own + _log_ratio(critic, features, y, negatives)
     return tcmax_estimate(loss, y, len(features))
+
+
+def _log_ratio(critic: _Critic, features: list[Tensor], y: Tensor, n: int) -> Tensor:
+    """Log of the partition function over that of the additive part alone, by draws from the additive part.
+
+    The partition function over all combinations of an additive critic is exact, and combinations can be drawn from it:
+    a class, then a row a modality. What is left to average is exp(correction). Uniform draws would miss the few
+    combinations that carry the sum.
+    """
+    k = critic.n_classes
+    with torch.no_grad():
+        log_p = torch.stack([f[:, :k] for f in features])  # (M, B, K)
+        frequency = (torch.bincount(y, minlength=k) / len(y)).log()
+        classes = torch.multinomial((log_p.logsumexp(1).sum(0) + frequency).softmax(0), n, replacement=True)
+        # One sorted array for all classes: class number plus cumulative probability of the rows in it.
+        ends = log_p.double().softmax(1).cumsum(1).clamp(max=1).transpose(1, 2) + torch.arange(k)[:, None]  # (M, K, B)
+        wanted = [classes + torch.rand(n, dtype=torch.float64) for _ in log_p]
+        rows = [
+            torch.searchsorted(e.flatten(), w, right=True).sub(classes * len(y)).clamp(0, len(y) - 1)
+            for e, w in zip(ends, wanted, strict=True)
+        ]
+    drawn = critic.correction([f[i] for f, i in zip(features, rows, strict=True)])
+    return drawn.gather(1, classes[:, None]).flatten().logsumexp(0) - math.log(n)
 
 
 def _mine(critic: _Critic, features: list[Tensor], y: Tensor, negatives: int) -> Tensor:
@@ -179,9 +257,12 @@ _OBJECTIVES: dict[str, Objective] = {"tcne": _tcne, "mine": _mine, "infonce": _i
 
 def _one_fold(
     x: list[Array],
-    y: NDArray[np.int64],
-    rows: NDArray[np.int64],
-    held_out: NDArray[np.int64],
+    known: list[Array],
+    y: Codes,
+    k: int,
+    groups: Codes | None,
+    rows: Codes,
+    held_out: Codes,
     estimator: str,
     epochs: int,
     batch_size: int,
@@ -193,28 +274,83 @@ def _one_fold(
     objective = _OBJECTIVES[estimator]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        critic = _Critic([m.shape[1] for m in x], int(y.max()) + 1)
-        k = critic.n_classes
-        inputs, target = [s(m[rows]) for s, m in zip(scales, x, strict=True)], torch.from_numpy(y[rows])
+        critic = _Critic([m.shape[1] for m in x], k)
+        inputs = [torch.cat([s(m), torch.from_numpy(f).float()], 1) for s, m, f in zip(scales, x, known, strict=True)]
+        target = torch.from_numpy(y)
 
-        def loss(batch: Tensor, _: float) -> Tensor:
+        def bound(batch: Tensor, additive: bool, n: int = negatives) -> Tensor:
             features = critic.features([m[batch] for m in inputs])
-            additive = tcmax_additive([f[:, :k] for f in features], target[batch], label_marginal="batch")
-            rest = [torch.cat([f[:, :k].detach(), f[:, k:]], -1) for f in features]
-            return additive - math.log(2) * objective(critic, rest, target[batch], negatives // 4)
+            if additive:
+                loss = tcmax_additive([f[:, :k] for f in features], target[batch], label_marginal="batch")
+                return tcmax_estimate(loss, target[batch], len(features))
+            return objective(critic, features, target[batch], n)
 
-        train(list(critic.parameters()), len(rows), loss, epochs=epochs, batch_size=batch_size, seed=seed)
-        critic.eval()
-        order = np.random.default_rng(seed).permutation(held_out)
-        parts = [part for part in np.array_split(order, max(1, round(len(order) / batch_size))) if len(part) > 1]
-        log_prior = torch.bincount(target, minlength=k).clamp(min=1).div(len(target)).log()
+        # One group cannot be split; its rows then choose the epoch for each other.
+        inside = None if groups is None or len(np.unique(groups[rows])) == 1 else _codes(groups[rows])
+        inner = _folds(y[rows], inside, 4, seed)[0]
+        training, validation = (torch.from_numpy(rows[part]) for part in inner)
+        parts = _batches(validation, batch_size, seed)
+        if any(f.any() for f in known):
+            critic.fit_scales([torch.from_numpy(f[rows]) for f in known], target[rows])
+
+        def fit(additive: bool, part: nn.Module) -> None:
+            def score() -> float:
+                return sum(len(p) * float(bound(p, additive)) for p in parts) / len(validation)
+
+            def goal(batch: Tensor) -> Tensor:
+                return bound(training[batch], additive, negatives // 4)
+
+            _fit(critic, list(part.parameters()), goal, score, len(training), epochs, batch_size, seed)
+
+        fit(True, critic.additive)
+        fit(False, nn.ModuleList([critic.maps, critic.output]))
+        log_prior = torch.bincount(target[rows], minlength=k).clamp(min=1).div(len(rows)).log()
+        unseen = _batches(torch.from_numpy(held_out), batch_size, seed)
         with torch.no_grad():
             values = [
-                _held_out(critic, [s(m[part]) for s, m in zip(scales, x, strict=True)], torch.from_numpy(y[part]),
-                          log_prior, objective, negatives, estimator)
-                for part in parts
-            ]  # fmt: skip
-    return np.array([len(part) for part in parts], dtype=np.float64), np.array(values)
+                _held_out(critic, [m[p] for m in inputs], target[p], log_prior, objective, negatives, estimator)
+                for p in unseen
+            ]
+    return np.array([len(part) for part in unseen], dtype=np.float64), np.array(values)
+
+
+def _codes(labels: NDArray[Any]) -> Codes:
+    return np.unique(labels, return_inverse=True)[1].astype(np.int64)
+
+
+def _batches(rows: Tensor, size: int, seed: int) -> list[Tensor]:
+    """Random batches of about equal size, at most ``size`` or a little more."""
+    order = rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))]
+    return [part for part in order.tensor_split(max(1, round(len(rows) / size))) if len(part) > 1]
+
+
+def _fit(
+    critic: _Critic,
+    weights: list[nn.Parameter],
+    bound: Callable[[Tensor], Tensor],
+    score: Callable[[], float],
+    n: int,
+    epochs: int,
+    batch_size: int,
+    seed: int,
+) -> None:
+    """Maximise a bound in ``weights`` only, and keep the epoch with the best score, the untrained one included."""
+    best = -math.inf
+    state: dict[str, Tensor] = {}
+
+    @torch.no_grad()
+    def look() -> None:
+        nonlocal best, state
+        critic.eval()
+        if (value := score()) > best:
+            best, state = value, copy.deepcopy(critic.state_dict())
+        critic.train()
+
+    look()
+    train(weights, n, lambda batch, _: -math.log(2) * bound(batch), epochs=epochs, batch_size=batch_size, seed=seed,
+          after_epoch=look)  # fmt: skip
+    critic.load_state_dict(state)
+    critic.eval()
 
 
 def _held_out(

@@ -1,46 +1,55 @@
 """What a prediction is made of, one row a sample."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from interplay.data import MultimodalDataset
 from interplay.methods import Output
 
 
-def contributions(output: Output, best: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
-    """Gate weight times centred logit of the class ``best``, ``(n,)`` by part."""
-    index = torch.from_numpy(best).to(output.logits.device)[:, None]
+@dataclass(frozen=True)
+class Columns:
+    """How outputs read in terms of the target.
+
+    Attributes:
+        answer: the first columns of the table, what is predicted.
+        push: from the logits ``(n, K)`` of a part to how far they push towards the prediction ``(n,)``.
+        say: from the logits of a part to what that part alone would predict ``(n,)``.
+    """
+
+    answer: Mapping[str, NDArray[Any]]
+    push: Callable[[Tensor], Tensor]
+    say: Callable[[Tensor], NDArray[Any]]
+
+
+def contributions(output: Output, push: Callable[[Tensor], Tensor]) -> dict[str, NDArray[np.float64]]:
+    """Gate weight times push, ``(n,)`` by part."""
     return {
-        part: (output.gate[part] * (logits.gather(1, index)[:, 0] - logits.mean(1))).double().cpu().numpy()
-        for part, logits in output.components.items()
+        part: (output.gate[part] * push(logits)).double().cpu().numpy() for part, logits in output.components.items()
     }
 
 
 def explanation(
-    output: Output,
-    probabilities: NDArray[np.float64],
-    classes: NDArray[Any],
-    dataset: MultimodalDataset,
-    draws: Sequence[Output] = (),
+    columns: Columns, output: Output, dataset: MultimodalDataset, draws: Sequence[Output] = ()
 ) -> pd.DataFrame:
-    """Table of :meth:`MultimodalClassifier.explain`; ``draws`` are outputs with latents drawn from their posteriors."""
-    best = probabilities.argmax(1)
-    rows = np.arange(len(best))
-    columns: dict[str, Any] = {"prediction": classes[best], "probability": probabilities[rows, best]}
-    columns |= contributions(output, best)
+    """Table of :meth:`MultimodalEstimator.explain`; ``draws`` are outputs with latents drawn from their posteriors."""
+    table: dict[str, Any] = {**columns.answer, **contributions(output, columns.push)}
     for part, weight in output.gate.items():
-        columns[f"gate:{part}"] = weight.double().cpu().numpy()
+        table[f"gate:{part}"] = weight.double().cpu().numpy()
     for part, logits in output.components.items():
-        columns[f"prediction:{part}"] = classes[logits.argmax(1).cpu().numpy()]
+        table[f"prediction:{part}"] = columns.say(logits)
     if draws:
-        drawn = [contributions(draw, best) for draw in draws]
-        columns |= {f"sd:{part}": np.std([draw[part] for draw in drawn], axis=0) for part in output.components}
+        drawn = [contributions(draw, columns.push) for draw in draws]
+        table |= {f"sd:{part}": np.std([draw[part] for draw in drawn], axis=0) for part in output.components}
+    for name, settled in output.certainty.items():
+        table[f"imputed:{name}"] = settled.double().cpu().numpy()
     absent = np.stack([~dataset.present[name] for name in dataset.names], 1)
     names = np.array(dataset.names)
-    columns["missing"] = [", ".join(names[row]) for row in absent]
-    return pd.DataFrame(columns, index=pd.Index(dataset.ids, name="id"))
+    table["missing"] = [", ".join(names[row]) for row in absent]
+    return pd.DataFrame(table, index=pd.Index(dataset.ids, name="id"))

@@ -19,18 +19,20 @@ from torch import nn
 
 import interplay
 from interplay import methods
+from interplay.data.missing import Pattern, pattern_from
 from interplay.methods import Method
 from interplay.nn import MaskedEncoder, Standardize
 from interplay.training import History
 
 if TYPE_CHECKING:
-    from interplay.estimators.classifier import MultimodalClassifier
+    from interplay.estimators._base import MultimodalEstimator
 
 FORMAT_VERSION = 1
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
+_ELSEWHERE = ("method", "encoders", "random_state")
 
 
-def save(model: "MultimodalClassifier", folder: str | Path) -> None:
+def save(model: "MultimodalEstimator", folder: str | Path) -> None:
     """Write a fitted model into ``folder``, creating it; each file is replaced in one step."""
     folder = Path(folder)
     text = json.dumps(_config(model), indent=2)
@@ -59,7 +61,7 @@ def _umask() -> int:
     return mask
 
 
-def _config(model: "MultimodalClassifier") -> dict[str, Any]:
+def _config(model: "MultimodalEstimator") -> dict[str, Any]:
     params = model.get_params(deep=False)
     encoders = {
         name: {"name": choice} if isinstance(choice, str) else {"module": type(choice).__qualname__}
@@ -71,26 +73,36 @@ def _config(model: "MultimodalClassifier") -> dict[str, Any]:
         "format_version": FORMAT_VERSION,
         "interplay_version": interplay.__version__,
         "estimator": type(model).__name__,
-        "method": {"name": type(method).__name__.lower(), "params": method.get_params()},
+        "method": {
+            "name": type(method).__name__.lower(),
+            "params": {key: _plain(value) for key, value in method.get_params().items()},
+        },
         "encoders": encoders,
         "shapes": {name: list(shape) for name, shape in model.shapes_.items()},
-        "classes": model.classes_.tolist(),
-        "classes_dtype": model.classes_.dtype.str,
-        "class_names": model.class_names_,
-        "params": {key: value for key, value in params.items() if key not in ("method", "encoders", "random_state")}
+        **model._target_config(),
+        "params": {key: _plain(value) for key, value in params.items() if key not in _ELSEWHERE}
         | {"random_state": int(seed) if isinstance(seed, int | np.integer) else None},
         "history": {"records": model.history_.records, "best_epochs": model.history_.best_epochs},
     }
 
 
+def _plain(value: Any) -> Any:
+    return value.to_dict() if isinstance(value, Pattern) else value
+
+
+def _unplain(params: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: pattern_from(value) if isinstance(value, Mapping) else value for key, value in params.items()}
+
+
 def load(
-    cls: "type[MultimodalClassifier]", folder: str | Path, modules: Mapping[str, nn.Module] | None
-) -> "MultimodalClassifier":
-    """Rebuild a model from the folder that :func:`save` wrote.
+    cls: "type[MultimodalEstimator]", folder: str | Path, modules: Mapping[str, nn.Module] | None
+) -> "MultimodalEstimator":
+    """Rebuild a model from the folder that :func:`save` wrote; the base class takes either estimator.
 
     Raises:
         FileNotFoundError: if there is no model in the folder.
-        ValueError: if the file is damaged, of a newer format, or needs encoders that were not given.
+        ValueError: if the file is damaged, of a newer format or of the other estimator, or needs encoders that were
+            not given.
     """
     path = Path(folder) / WEIGHTS
     if not path.is_file():
@@ -108,15 +120,18 @@ def load(
             f"{str(path)!r} has format {config['format_version']}, this version reads up to {FORMAT_VERSION}; "
             f"install interplay {config['interplay_version']} or newer"
         )
-    return _rebuild(cls, config, state, dict(modules or {}))
+    kinds = {kind.__name__: kind for kind in (cls, *cls.__subclasses__())}
+    if config["estimator"] not in kinds:
+        raise ValueError(f"{str(path)!r} holds a {config['estimator']}; use ip.{config['estimator']}.load")
+    return _rebuild(kinds[config["estimator"]], config, state, dict(modules or {}))
 
 
 def _rebuild(
-    cls: "type[MultimodalClassifier]",
+    cls: "type[MultimodalEstimator]",
     config: Mapping[str, Any],
     state: dict[str, torch.Tensor],
     modules: Mapping[str, nn.Module],
-) -> "MultimodalClassifier":
+) -> "MultimodalEstimator":
     choices = {name: modules.get(name, choice.get("name")) for name, choice in config["encoders"].items()}
     lacking = [name for name, choice in choices.items() if choice is None]
     if lacking:
@@ -124,19 +139,19 @@ def _rebuild(
         raise ValueError(
             f"the model was trained with its user's own encoders, {kinds}; give them: load(folder, encoders={{...}})"
         )
-    model = cls(methods.make(config["method"]["name"], **config["method"]["params"]), **config["params"])
+    method = methods.make(config["method"]["name"], **_unplain(config["method"]["params"]))
+    model = cls(method, **_unplain(config["params"]))
     model.encoders = choices
     model.shapes_ = {name: tuple(shape) for name, shape in config["shapes"].items()}
     model.modality_names_ = tuple(model.shapes_)
     model.n_features_in_ = int(sum(np.prod(shape) for shape in model.shapes_.values()))
-    model.classes_ = np.array(config["classes"], dtype=np.dtype(config["classes_dtype"]))
-    model.class_names_ = list(config["class_names"])
+    model._restore_target(config)
     model.history_ = History(**config["history"])
     model.method_ = _rebuild_method(model, state)
     return model
 
 
-def _rebuild_method(model: "MultimodalClassifier", state: dict[str, torch.Tensor]) -> Method:
+def _rebuild_method(model: "MultimodalEstimator", state: dict[str, torch.Tensor]) -> Method:
     method = methods.make(model.method)
     encoders: dict[str, nn.Module] = {}
     for name, choice in model._encoder_choices().items():
@@ -144,7 +159,10 @@ def _rebuild_method(model: "MultimodalClassifier", state: dict[str, torch.Tensor
         module = choice if isinstance(choice, nn.Module) else model._named_encoder(name, choice)
         # A placeholder of the right size; the stored state fills it.
         scale_shape = () if choice == "conv" else shape[-1:]
-        encoders[name] = MaskedEncoder(Standardize(torch.zeros(scale_shape), torch.ones(scale_shape)), module, name)
-    method.build(encoders, torch.ones(len(model.classes_)))
+        scale = Standardize(torch.zeros(scale_shape), torch.ones(scale_shape))
+        encoders[name] = MaskedEncoder(scale, module, name, shape)
+    # The stored state holds the prior.
+    method.criterion = model._criterion
+    method.build(encoders, torch.ones(len(state["log_prior"])))
     method.load_state_dict(state)
     return method.eval()

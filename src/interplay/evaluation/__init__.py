@@ -1,28 +1,73 @@
 """What models are worth, complete and with modalities missing."""
 
-from interplay.evaluation.faithfulness import Faithfulness, faithfulness, score_explanation
+from interplay.evaluation.comparison import (
+    Comparison,
+    ConcatenationClassifier,
+    ConcatenationRegressor,
+    ConfigurationError,
+    DataFile,
+    Plan,
+    compare,
+)
+from interplay.evaluation.faithfulness import faithfulness
 from interplay.evaluation.metrics import (
     METRICS,
+    REGRESSION_METRICS,
+    Classifier,
+    Regressor,
     accuracy_interval,
+    answers,
     calibration_error,
     negative_log_likelihood,
     score,
+    score_interval,
+    score_model,
 )
-from interplay.evaluation.missing import Classifier, evaluate, patterns
+from interplay.evaluation.missing import evaluate, patterns
+from interplay.evaluation.parts import class_table
+from interplay.evaluation.regression import (
+    r2_interval,
+    regression_scores,
+    rounded_accuracy,
+    sentiment_scores,
+    sign_scores,
+)
+from interplay.evaluation.robustness import Robustness, robustness
+from interplay.evaluation.scoring import Faithfulness, score_explanation
 from interplay.evaluation.synergy import SynergyIndicator, synergy_indicator
 
 __all__ = [
     "METRICS",
+    "Plan",
+    "REGRESSION_METRICS",
     "Classifier",
+    "Comparison",
+    "ConcatenationClassifier",
+    "ConcatenationRegressor",
+    "ConfigurationError",
+    "DataFile",
     "Faithfulness",
+    "Regressor",
+    "Robustness",
     "SynergyIndicator",
     "accuracy_interval",
+    "answers",
     "calibration_error",
+    "class_table",
+    "compare",
     "evaluate",
     "faithfulness",
     "negative_log_likelihood",
     "patterns",
+    "r2_interval",
+    "regression_scores",
+    "robustness",
+    "rounded_accuracy",
     "score",
     "score_explanation",
+    "score_interval",
+    "score_model",
+    "sentiment_scores",
+    "sign_scores",
     "synergy_indicator",
 ]

@@ -1,25 +1,60 @@
-"""What a prediction is worth: accuracy, macro-F1, negative log-likelihood and calibration error."""
+"""What a prediction is worth: one score for both tasks, and the measures of predicted probabilities."""
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import accuracy_score, f1_score
 
+from interplay.data import MultimodalDataset
+from interplay.evaluation.regression import r2_interval, regression_scores
+
 Array = NDArray[Any]
+# The first of each task is what its intervals, tables and figures are about.
 METRICS = ("accuracy", "macro_f1", "nll", "ece")
+REGRESSION_METRICS = ("r2", "mae", "rmse", "pearson")
 
 
-def score(target: ArrayLike, probabilities: ArrayLike, classes: ArrayLike) -> dict[str, float]:
-    """All four measures of predicted probabilities.
+class Classifier(Protocol):
+    """Anything that gives class probabilities for a dataset; ours or your own."""
+
+    classes_: Any
+
+    def predict_proba(self, X: Any, /) -> Any:
+        """Probabilities ``(n, K)`` in the order of ``classes_``."""
+
+
+class Regressor(Protocol):
+    """Anything that gives numbers for a dataset and has no ``classes_``; ours or your own."""
+
+    def predict(self, X: Any, /) -> Any:
+        """Numbers ``(n,)``."""
+
+
+def answers(model: Classifier | Regressor, dataset: MultimodalDataset) -> Array:
+    """What :func:`score` needs of a fitted model: probabilities ``(n, K)`` of a classifier, numbers ``(n,)`` else."""
+    predict = getattr(model, "predict_proba" if hasattr(model, "classes_") else "predict")
+    return np.asarray(predict(dataset))
+
+
+def score_model(model: Classifier | Regressor, dataset: MultimodalDataset) -> dict[str, float]:
+    """All measures of a fitted model's predictions for a dataset with a target; see :func:`score`."""
+    if dataset.target is None:
+        raise ValueError("score_model: expected a dataset with a target, found none; give one by with_target(y)")
+    return score(dataset.target, answers(model, dataset), getattr(model, "classes_", None))
+
+
+def score(target: ArrayLike, prediction: ArrayLike, classes: ArrayLike | None = None) -> dict[str, float]:
+    """All four measures of predicted probabilities, or of predicted numbers.
 
     Args:
-        target: labels ``(n,)``, each one of ``classes``.
-        probabilities: ``(n, K)``, rows sum to one.
-        classes: ``(K,)`` sorted labels, one a column.
+        target: labels ``(n,)``, each one of ``classes``; without classes numbers.
+        prediction: probabilities ``(n, K)``, rows sum to one; without classes numbers ``(n,)``.
+        classes: ``(K,)`` sorted labels, one a column; None for regression.
 
     Returns:
-        ``accuracy`` and ``macro_f1`` of the most probable class, ``nll`` in nats and ``ece``.
+        ``accuracy`` and ``macro_f1`` of the most probable class, ``nll`` in nats and ``ece``; in regression ``r2``,
+        ``mae``, ``rmse`` and ``pearson`` (:func:`~interplay.evaluation.regression_scores`).
 
     Raises:
         ValueError: shapes do not fit, or a label is not among the classes.
@@ -29,7 +64,9 @@ def score(target: ArrayLike, probabilities: ArrayLike, classes: ArrayLike) -> di
         >>> {name: round(value, 3) for name, value in found.items()}
         {'accuracy': 0.5, 'macro_f1': 0.333, 'nll': 0.399, 'ece': 0.3}
     """
-    p, labels = np.asarray(probabilities, np.float64), np.asarray(classes)
+    if classes is None:
+        return regression_scores(target, prediction)
+    p, labels = np.asarray(prediction, np.float64), np.asarray(classes)
     codes = encode(target, labels)
     if p.shape != (len(codes), len(labels)):
         raise ValueError(f"probabilities: expected shape {(len(codes), len(labels))}, found {p.shape}")
@@ -108,3 +145,23 @@ def accuracy_interval(
     hits = np.random.default_rng(random_state).binomial(len(hit), hit.mean(), n_bootstrap) / len(hit)
     low, high = np.quantile(hits, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
+
+
+def score_interval(
+    target: ArrayLike,
+    prediction: ArrayLike,
+    classes: ArrayLike | None = None,
+    *,
+    confidence: float = 0.95,
+    n_bootstrap: int = 2000,
+    random_state: int | None = None,
+) -> tuple[float, float]:
+    """Bootstrap interval over the rows of what :func:`score` names first: accuracy, or R2 without classes.
+
+    >>> score_interval(["a", "b"], [[0.9, 0.1], [0.2, 0.8]], ["a", "b"], random_state=0)
+    (1.0, 1.0)
+    """
+    how: dict[str, Any] = {"confidence": confidence, "n_bootstrap": n_bootstrap, "random_state": random_state}
+    if classes is None:
+        return r2_interval(target, prediction, **how)
+    return accuracy_interval(target, np.asarray(classes)[np.asarray(prediction).argmax(1)], **how)

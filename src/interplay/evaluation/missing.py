@@ -1,24 +1,15 @@
 """How a model does with everything, without each modality, and with each one alone."""
 
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from interplay.data import MultimodalDataset
-from interplay.evaluation.metrics import accuracy_interval, score
+from interplay.evaluation.metrics import Classifier, Regressor, answers, score, score_interval
 
 COMPLETE, CHANCE = "complete", "chance"
-
-
-class Classifier(Protocol):
-    """Anything that gives class probabilities for a dataset; ours or your own."""
-
-    classes_: Any
-
-    def predict_proba(self, X: Any, /) -> Any:
-        """Probabilities ``(n, K)`` in the order of ``classes_``."""
 
 
 def patterns(dataset: MultimodalDataset) -> dict[str, tuple[str, ...]]:
@@ -40,61 +31,63 @@ def patterns(dataset: MultimodalDataset) -> dict[str, tuple[str, ...]]:
 
 
 def evaluate(
-    model: Classifier,
+    model: Classifier | Regressor,
     dataset: MultimodalDataset,
     *,
     confidence: float | None = None,
     n_bootstrap: int = 2000,
     random_state: int | None = 0,
 ) -> pd.DataFrame:
-    """Test a fitted classifier as the data are, without each modality, and with each alone.
+    """Test a fitted model as the data are, without each modality, and with each alone.
 
     Args:
-        model: fitted; its ``predict_proba`` takes the dataset.
+        model: fitted; its ``predict_proba`` (without ``classes_`` its ``predict``) takes the dataset.
         dataset: test data with a target.
-        confidence: level of a bootstrap interval of the accuracy (columns ``low`` and ``high``); None leaves it out.
+        confidence: level of a bootstrap interval of the accuracy or R2 (columns ``low`` and ``high``); None leaves it
+            out.
         n_bootstrap: resamples of the interval.
         random_state: seed of the interval.
 
     Returns:
         A row for each condition: ``complete`` (nothing taken away), ``without <modality>``, ``only <modality>``,
-        and ``chance``, which answers with the class frequencies of these test data. Columns ``n``,
-        ``accuracy``, ``macro_f1``, ``nll`` (nats) and ``ece`` (15 bins).
+        and ``chance``, which answers with the class frequencies (regression: the mean) of these test data. Columns
+        ``n``, ``accuracy``, ``macro_f1``, ``nll`` (nats) and ``ece`` (15 bins); in regression ``n``, ``r2``, ``mae``,
+        ``rmse`` and ``pearson``.
 
     Raises:
         ValueError: the dataset has no class labels, or labels that the model does not know.
     """
-    classes = np.asarray(model.classes_)
+    classes = getattr(model, "classes_", None)
     if dataset.target is None:
-        raise ValueError("evaluate: expected a dataset with a target, found none; give labels by with_target(y)")
+        raise ValueError("evaluate: expected a dataset with a target, found none; give one by with_target(y)")
     if len(dataset) == 0:
         raise ValueError("evaluate: expected at least one row, found none; check how the test part was chosen")
     rows: dict[str, dict[str, float]] = {}
     for name, absent in patterns(dataset).items():
-        probabilities = np.asarray(model.predict_proba(dataset.without(*absent)))
-        rows[name] = _row(dataset.target, probabilities, classes, confidence, n_bootstrap, random_state)
-    rows[CHANCE] = _row(dataset.target, _frequencies(dataset, classes), classes, confidence, n_bootstrap, random_state)
+        said = answers(model, dataset.without(*absent))
+        rows[name] = _row(dataset.target, said, classes, confidence, n_bootstrap, random_state)
+    rows[CHANCE] = _row(dataset.target, _chance(dataset, classes), classes, confidence, n_bootstrap, random_state)
     return pd.DataFrame.from_dict(rows, orient="index").astype({"n": int}).rename_axis("condition")
 
 
 def _row(
     target: NDArray[Any],
-    probabilities: NDArray[Any],
-    classes: NDArray[Any],
+    prediction: NDArray[Any],
+    classes: NDArray[Any] | None,
     confidence: float | None,
     n_bootstrap: int,
     random_state: int | None,
 ) -> dict[str, float]:
-    row = {"n": len(target), **score(target, probabilities, classes)}
+    row = {"n": len(target), **score(target, prediction, classes)}
     if confidence is not None:
-        predicted = classes[probabilities.argmax(1)]
-        row["low"], row["high"] = accuracy_interval(
-            target, predicted, confidence=confidence, n_bootstrap=n_bootstrap, random_state=random_state
-        )
+        how: dict[str, Any] = {"confidence": confidence, "n_bootstrap": n_bootstrap, "random_state": random_state}
+        row["low"], row["high"] = score_interval(target, prediction, classes, **how)
     return row
 
 
-def _frequencies(dataset: MultimodalDataset, classes: NDArray[Any]) -> NDArray[np.float64]:
-    """The class frequencies of the dataset as everyone's prediction ``(n, K)``."""
-    shares = (np.asarray(dataset.target)[:, None] == classes).mean(0)
-    return np.tile(shares, (len(dataset), 1))
+def _chance(dataset: MultimodalDataset, classes: NDArray[Any] | None) -> NDArray[np.float64]:
+    """The class frequencies of the dataset as everyone's prediction ``(n, K)``, or its mean ``(n,)``."""
+    target = np.asarray(dataset.target)
+    if classes is None:
+        return np.full(len(target), target.mean())
+    return np.tile((target[:, None] == np.asarray(classes)).mean(0), (len(dataset), 1))

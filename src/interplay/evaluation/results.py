@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import interplay
 from interplay.data.files import replacing
+from interplay.evaluation.metrics import METRICS, REGRESSION_METRICS
 
 FILE_NAME, VERSION = "results.json", 1
 
@@ -29,7 +30,10 @@ class _Strict(BaseModel):
 
 
 class Data(_Strict):
-    """Sizes: shape of a sample by modality, display names of the classes, rows and missing values by part."""
+    """Sizes: shape of a sample by modality, display names of the classes, rows and missing values by part.
+
+    Regression has no classes.
+    """
 
     modalities: dict[str, list[int]]
     classes: list[str]
@@ -38,28 +42,35 @@ class Data(_Strict):
 
 
 class Score(_Strict):
-    """One row of `interplay.evaluation.evaluate` for one method and seed."""
+    """One row of `interplay.evaluation.evaluate` for one method and seed; the other task's measures are None."""
 
     method: str
     seed: int
     condition: str
     n: int
-    accuracy: float
-    macro_f1: float
-    nll: float
-    ece: float
+    accuracy: float | None = None
+    macro_f1: float | None = None
+    nll: float | None = None
+    ece: float | None = None
+    r2: float | None = None
+    mae: float | None = None
+    rmse: float | None = None
+    pearson: float | None = None
     low: float | None = None
     high: float | None = None
 
 
 class Sample(_Strict):
-    """A sample worth a look: why, what it is, what was said, what each part contributed (logits), pictures."""
+    """A sample worth a look: why, what it is, what was said, what each part contributed, pictures.
+
+    Contributions are in logits, in regression in units of the target, and there is no probability.
+    """
 
     id: str
     why: str
     target: str
     prediction: str
-    probability: float
+    probability: float | None = None
     contributions: dict[str, float]
     missing: str = ""
     pictures: dict[str, Picture] = {}
@@ -104,13 +115,23 @@ class Results(_Strict):
     samples: list[Sample] = []
     run: Run = Field(default_factory=Run)
 
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names of the measures that the scores have; the first is the one that tables and figures are about."""
+        return METRICS if self.data.classes else REGRESSION_METRICS
+
     def score_frame(self) -> pd.DataFrame:
         """Scores as a frame, a row for each method, seed and condition."""
-        return pd.DataFrame([score.model_dump() for score in self.scores])
+        other = {*METRICS, *REGRESSION_METRICS}.difference(self.metrics)
+        return pd.DataFrame([score.model_dump(exclude=other) for score in self.scores])
 
-    def summary(self, metric: str = "accuracy") -> pd.DataFrame:
-        """Mean over seeds of one metric: a row for each method, a column for each condition, in order of run."""
-        table = self.score_frame()
+    def summary(self, metric: str | None = None) -> pd.DataFrame:
+        """Mean over seeds of one metric: a row for each method, a column for each condition, in order of run.
+
+        Args:
+            metric: a column of :meth:`score_frame`; None is accuracy, in regression R2.
+        """
+        table, metric = self.score_frame(), metric or self.metrics[0]
         mean = table.pivot_table(index="method", columns="condition", values=metric, aggfunc="mean", sort=False)
         return mean.reindex(index=table["method"].unique(), columns=table["condition"].unique())
 

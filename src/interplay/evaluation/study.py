@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import clone
 
 from interplay.data import MultimodalDataset
-from interplay.estimators import MultimodalClassifier
+from interplay.estimators import MultimodalEstimator
 from interplay.evaluation.missing import evaluate
 from interplay.evaluation.results import Data, Results, Run, Score
 from interplay.evaluation.telling import parts_of, telling_samples
@@ -17,7 +17,7 @@ Notice = Callable[[str], None]
 
 
 def study(
-    models: Mapping[str, MultimodalClassifier],
+    models: Mapping[str, MultimodalEstimator],
     dataset: MultimodalDataset,
     *,
     seeds: Sequence[int] = (0,),
@@ -32,7 +32,7 @@ def study(
     """Train and test models; every seed draws its own split and its own initial weights.
 
     Args:
-        models: display name -> unfitted classifier; each is cloned and seeded.
+        models: display name -> unfitted classifier, or regressor; each is cloned and seeded.
         dataset: labelled data; subjects (``groups``) are never split over training and test part.
         seeds: one run of everything for each.
         test_size: share of the test part.
@@ -70,8 +70,8 @@ def study(
     return results
 
 
-def score_rows(model: MultimodalClassifier, test: MultimodalDataset, method: str, seed: int) -> list[Score]:
-    """Rows of the score table for one fitted model, with 95 % bootstrap intervals of the accuracy."""
+def score_rows(model: MultimodalEstimator, test: MultimodalDataset, method: str, seed: int) -> list[Score]:
+    """Rows of the score table for one fitted model, with 95 % bootstrap intervals of accuracy or R2."""
     table = evaluate(model, test, confidence=0.95, random_state=seed)
     rows: list[dict[str, Any]] = table.reset_index().to_dict(orient="records")  # type: ignore[assignment]
     return [Score(method=method, seed=seed, **row) for row in rows]
@@ -79,7 +79,7 @@ def score_rows(model: MultimodalClassifier, test: MultimodalDataset, method: str
 
 def add_details(
     results: Results,
-    model: MultimodalClassifier,
+    model: MultimodalEstimator,
     test: MultimodalDataset,
     method: str,
     images: Mapping[str, Sequence[int]] | None = None,
@@ -92,9 +92,10 @@ def add_details(
 
 def describe(dataset: MultimodalDataset, parts: Mapping[str, MultimodalDataset]) -> Data:
     """Sizes of a data set and of its parts."""
+    labelled = dataset.task == "classification"
     return Data(
         modalities={name: list(x.shape[1:]) for name, x in dataset.modalities.items()},
-        classes=list(dataset.class_names or map(str, dataset.classes.tolist())),
+        classes=list(dataset.class_names or map(str, dataset.classes.tolist())) if labelled else [],
         rows={part: len(rows) for part, rows in parts.items()},
         missing={part: {name: _absent(mask) for name, mask in rows.present.items()} for part, rows in parts.items()},
     )

@@ -10,12 +10,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from interplay.data import MultimodalDataset
-from interplay.estimators import MultimodalClassifier
+from interplay.estimators import MultimodalClassifier, MultimodalEstimator
+from interplay.evaluation.parts import part_columns
 from interplay.evaluation.results import Sample
 
 
 def telling_samples(
-    model: MultimodalClassifier,
+    model: MultimodalEstimator,
     dataset: MultimodalDataset,
     *,
     images: Mapping[str, Sequence[int]] | None = None,
@@ -24,7 +25,8 @@ def telling_samples(
     """Choose samples that show what the parts of a model do.
 
     One for each part, the correct prediction in which it has the largest share of what speaks for the prediction; one
-    that is right with everything and wrong without any single modality; the most confident mistakes.
+    that is right with everything and wrong without any single modality; the most confident mistakes. In regression
+    a prediction counts as right if its error is at most the median of all, and the largest errors are the mistakes.
 
     Args:
         model: fitted, of a method that has parts.
@@ -33,22 +35,35 @@ def telling_samples(
             are no pictures are left out.
         mistakes: how many wrong predictions to show.
     """
-    explained = model.explain(dataset)
-    right = explained["prediction"].to_numpy() == np.asarray(dataset.target)
+    explained, target = model.explain(dataset), np.asarray(dataset.target)
     names = [name for name in dataset.names if dataset.present[name].any()]
-    needed = np.all([model.predict(dataset.without(name)) != dataset.target for name in names], axis=0)
-    chosen = _choose(explained, right, needed, mistakes)
-    display = dict(zip(model.classes_.tolist(), model.class_names_, strict=True))
+    alone = [model.predict(dataset.without(name)) for name in names]
+    display: dict[Any, str] = {}
+    if isinstance(model, MultimodalClassifier):
+        display = dict(zip(model.classes_.tolist(), model.class_names_, strict=True))
+        right = explained["prediction"].to_numpy() == target
+        needed = np.all([said != target for said in alone], axis=0)
+        sure = explained["probability"].to_numpy(float)
+    else:
+        error = np.abs(explained["prediction"].to_numpy(float) - target)
+        right = error <= np.median(error)
+        needed = np.all([np.abs(said - target) > np.median(error) for said in alone], axis=0)
+        sure = np.where(right, -error, error)
+    chosen = _choose(explained, right, needed, sure, mistakes)
     return [_sample(dataset, explained, row, why, display, images or {}) for row, why in chosen.items()]
 
 
 def parts_of(explained: pd.DataFrame) -> list[str]:
     """Columns of an explanation that hold contributions."""
-    return [c for c in map(str, explained) if c in ("redundancy", "synergy") or c.startswith("unique:")]
+    return part_columns(explained)
 
 
 def _choose(
-    explained: pd.DataFrame, right: NDArray[np.bool_], needed: NDArray[np.bool_], mistakes: int
+    explained: pd.DataFrame,
+    right: NDArray[np.bool_],
+    needed: NDArray[np.bool_],
+    sure: NDArray[np.float64],
+    mistakes: int,
 ) -> dict[int, str]:
     chosen: dict[int, str] = {}
 
@@ -59,15 +74,17 @@ def _choose(
             chosen[int(np.where(free, value, -np.inf).argmax())] = why
 
     parts = parts_of(explained)
-    positive = explained[parts].clip(lower=0).to_numpy(float)
+    pushes = explained[parts].to_numpy(float)
+    if "probability" not in explained:  # numbers: the pushes add up to the prediction, upwards or downwards
+        pushes = pushes * np.sign(pushes.sum(1, keepdims=True))
+    positive = pushes.clip(min=0)
     total = positive.sum(1)
     for i, part in enumerate(parts):
         share = np.divide(positive[:, i], total, out=np.zeros_like(total), where=total > 0)
         take(share, right & (share > 0), f"right, with the largest share of {part}")
-    probability = explained["probability"].to_numpy(float)
-    take(probability, right & needed, "right, and wrong without any one modality")
+    take(sure, right & needed, "right, and wrong without any one modality")
     for _ in range(mistakes):
-        take(probability, ~right, "wrong, and sure of it")
+        take(sure, ~right, "wrong, and sure of it" if "probability" in explained else "furthest off")
     return chosen
 
 
@@ -85,9 +102,9 @@ def _sample(
     return Sample(
         id=str(dataset.ids[row]),
         why=why,
-        target=display.get(truth, str(truth)),
-        prediction=display.get(prediction, str(prediction)),
-        probability=float(said["probability"]),
+        target=display.get(truth) or _text(truth),
+        prediction=display.get(prediction) or _text(prediction),
+        probability=float(said["probability"]) if "probability" in said else None,
         contributions={part: float(said[part]) for part in parts_of(explained)},
         missing=str(said["missing"]),
         pictures={
@@ -96,6 +113,10 @@ def _sample(
             if dataset.present[name][row]
         },
     )
+
+
+def _text(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def picture(values: NDArray[Any]) -> str:

@@ -3,14 +3,17 @@
 import inspect
 from typing import Any
 
-from interplay.methods._base import Batch, Loss, Method, Output, Stage
+from interplay.methods._base import Batch, Imputed, Loss, Method, Output, Stage
+from interplay.methods._criteria import LOSSES
 from interplay.methods.agm import AGM
+from interplay.methods.cyin import CyIN
 from interplay.methods.dmil import DMIL
 from interplay.methods.ensemble import Ensemble
 from interplay.methods.gated_mixture import GatedMixture
 from interplay.methods.gblending import GBlending
 from interplay.methods.i2m2 import I2M2
 from interplay.methods.joint import Joint
+from interplay.methods.knn_impute import KNNImpute
 from interplay.methods.mcr import MCR
 from interplay.methods.mla import MLA
 from interplay.methods.mmpareto import MMPareto
@@ -18,6 +21,7 @@ from interplay.methods.naivebayes import NaiveBayes
 from interplay.methods.ogm import OGM
 from interplay.methods.opm import OPM
 from interplay.methods.pmr import PMR
+from interplay.methods.poe import PoE
 from interplay.methods.qmf import QMF
 from interplay.methods.tcmax import TCMax
 from interplay.methods.unimodal import Unimodal
@@ -25,12 +29,16 @@ from interplay.methods.unimodal import Unimodal
 __all__ = [
     "AGM",
     "Batch",
+    "CyIN",
     "DMIL",
     "Ensemble",
     "GatedMixture",
     "GBlending",
     "I2M2",
+    "Imputed",
+    "LOSSES",
     "Joint",
+    "KNNImpute",
     "Loss",
     "MCR",
     "MLA",
@@ -41,6 +49,7 @@ __all__ = [
     "OPM",
     "Output",
     "PMR",
+    "PoE",
     "QMF",
     "Stage",
     "TCMax",

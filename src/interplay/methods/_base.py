@@ -9,8 +9,10 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor, nn
 
+from interplay.methods._criteria import LOSSES, mean_loss, row_losses
 from interplay.nn import ByName
 
+ANY_TASK = tuple(LOSSES)
 REDUNDANCY = "redundancy"
 SYNERGY = "synergy"
 
@@ -18,6 +20,15 @@ SYNERGY = "synergy"
 def unique(modality: str) -> str:
     """Name of the part that only ``modality`` carries."""
     return f"unique:{modality}"
+
+
+def of_pair(kind: str, pair: tuple[str, str]) -> str:
+    """Name of the part that is about two of several modalities.
+
+    >>> of_pair(SYNERGY, ("a", "b"))
+    'synergy:a+b'
+    """
+    return f"{kind}:{'+'.join(pair)}"
 
 
 @dataclass(frozen=True)
@@ -28,7 +39,7 @@ class Batch:
         modalities: name to ``(B, ...)`` float tensor, before standardisation.
         present: name to bool ``(B,)``, for every modality.
         lengths: name to int ``(B,)``, for sequences that have them.
-        target: class codes ``(B,)`` or None.
+        target: class codes ``(B,)``, in regression standardised numbers ``(B,)``, or None.
         extra: further tensors ``(B, ...)`` by name: what a method attached in :meth:`Method.prepare`, ``group`` codes,
             cached encodings as ``encoding:<modality>``, and in training ``row``, the position in the training part.
     """
@@ -54,9 +65,25 @@ class Batch:
         return replace(self, extra={**self.extra, **extra})
 
     def with_present(self, present: Mapping[str, Tensor]) -> "Batch":
-        """The same rows with other masks; values under a false mask become zero."""
+        """The same rows with other masks; values and lengths under a false mask become zero."""
         hidden = {name: x * present[name].reshape(-1, *[1] * (x.ndim - 1)) for name, x in self.modalities.items()}
-        return replace(self, modalities=hidden, present=dict(present))
+        lengths = {name: steps * present[name] for name, steps in self.lengths.items()}
+        return replace(self, modalities=hidden, present=dict(present), lengths=lengths)
+
+    def followed_by(self, other: "Batch") -> "Batch":
+        """These rows, then those of ``other``, which has the same tensors."""
+
+        def join(one: Mapping[str, Tensor], two: Mapping[str, Tensor]) -> dict[str, Tensor]:
+            return {name: torch.cat([tensor, two[name]]) for name, tensor in one.items()}
+
+        target = None if self.target is None or other.target is None else torch.cat([self.target, other.target])
+        return Batch(
+            join(self.modalities, other.modalities),
+            join(self.present, other.present),
+            join(self.lengths, other.lengths),
+            target,
+            join(self.extra, other.extra),
+        )
 
     def chunks(self, size: int) -> Iterator["Batch"]:
         """Consecutive slices of at most ``size`` rows."""
@@ -84,10 +111,13 @@ class Output:
     """What a forward pass gives.
 
     Attributes:
-        logits: fused logits ``(B, K)``; their softmax is the prediction.
+        logits: fused logits ``(B, K)``; their softmax is the prediction. In regression ``(B, 1)``, here and below: the
+            predicted number in standard deviations of the training target from its mean.
         unimodal: logits by modality, where the method has them.
         components: logits by part (``redundancy``, ``unique:<modality>``, ``synergy``), where the method has them.
         gate: weight ``(B,)`` by part, for the same parts.
+        certainty: by modality, for methods that impute: how much of it the others settle ``(B,)``, from 0 to 1; NaN
+            where nothing had to be imputed.
         latents: whatever the loss needs besides.
     """
 
@@ -95,12 +125,32 @@ class Output:
     unimodal: dict[str, Tensor] = field(default_factory=dict)
     components: dict[str, Tensor] = field(default_factory=dict)
     gate: dict[str, Tensor] = field(default_factory=dict)
+    certainty: dict[str, Tensor] = field(default_factory=dict)
     latents: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Imputed:
+    """A modality as it is where present, and as the others suggest it where absent.
+
+    Attributes:
+        latent: ``(B, L, width)``.
+        latent_sd: its standard deviation, the same shape.
+        features: ``(B, L, n_features)`` in the units of the data; None where nothing decodes.
+        features_sd: their standard deviation; 0 where observed.
+        certainty: share of the latents' variance that the others settle ``(B,)``.
+    """
+
+    latent: Tensor
+    latent_sd: Tensor
+    features: Tensor | None
+    features_sd: Tensor | None
+    certainty: Tensor
 
 
 @dataclass
 class Loss:
-    """A scalar to minimise and the named parts it is made of, all in nats."""
+    """A scalar to minimise and the named parts it is made of, in nats (regression: in units of its loss)."""
 
     total: Tensor
     parts: dict[str, Tensor] = field(default_factory=dict)
@@ -119,6 +169,7 @@ class Stage:
         plateau: (factor, patience) of a learning-rate reduction when the validation loss stalls, or None.
         select: what chooses the best epoch on the validation part: ``"accuracy"`` (ties: the lower cross-entropy) or
             ``"loss"`` (cross-entropy, which stops networks on small data many epochs before their accuracy peaks).
+            Regression always goes by its loss.
         patience: epochs without improvement before the stage ends; None takes the estimator's.
     """
 
@@ -147,7 +198,11 @@ class Method(nn.Module, ABC):
     min_modalities: ClassVar[int] = 2
     max_modalities: ClassVar[int | None] = None
     learns_from_gaps: ClassVar[bool] = True
+    # Attributes beside weights and buffers that a stage carries from step to step; checkpoints keep them.
+    keeps: ClassVar[tuple[str, ...]] = ()
 
+    # What a prediction costs, one of LOSSES; set before build where it is not this.
+    criterion: str = "cross_entropy"
     log_prior: Tensor
     encoders: ByName
     widths: dict[str, int]
@@ -196,7 +251,10 @@ class Method(nn.Module, ABC):
         """
         title = type(self).__name__
         if task not in self.tasks:
-            raise ValueError(f"{title} supports {' and '.join(self.tasks)}, not {task}")
+            raise ValueError(
+                f"{title} supports {' and '.join(self.tasks)}, not {task}; "
+                "use method='joint', 'ensemble' or 'dmil', which do both"
+            )
         if len(names) < self.min_modalities:
             raise ValueError(
                 f"{title} needs at least {self.min_modalities} modalities, found {len(names)}: {list(names)}; "
@@ -208,21 +266,38 @@ class Method(nn.Module, ABC):
                 "use method='joint' or 'ensemble', or choose modalities with dataset.select([...])"
             )
 
+    @property
+    def task(self) -> str:
+        """``"classification"`` or ``"regression"``, whichever the criterion belongs to."""
+        return next(task for task, losses in LOSSES.items() if self.criterion in losses)
+
     def build(self, encoders: Mapping[str, nn.Module], prior: Tensor) -> None:
         """Create the network.
 
         Args:
             encoders: one :class:`~interplay.nn.MaskedEncoder` a modality, ``(B, ...) -> (B, out_features)``.
-            prior: class probabilities ``(K,)`` of the training part.
+            prior: class probabilities ``(K,)`` of the training part; in regression its mean ``(1,)``, which is 0 in
+                standardised units.
         """
         self.encoders = ByName(encoders)
-        self.register_buffer("log_prior", prior.clamp_min(1e-12).log().float())
+        answer = prior if self.task == "regression" else prior.clamp_min(1e-12).log()
+        self.register_buffer("log_prior", answer.float())
         self.widths = {name: int(encoder.out_features) for name, encoder in encoders.items()}  # type: ignore[arg-type]
         self.build_parts(self.widths, len(prior))
 
+    @property
+    def prior(self) -> Tensor:
+        """What :meth:`build` was given."""
+        return self.log_prior if self.task == "regression" else self.log_prior.exp()
+
     @abstractmethod
     def build_parts(self, widths: Mapping[str, int], n_classes: int) -> None:
-        """Create everything behind the encoders; ``widths`` is their output width by modality."""
+        """Create everything behind the encoders.
+
+        Args:
+            widths: their output width by modality.
+            n_classes: width of the logits; 1 in regression.
+        """
 
     @abstractmethod
     def forward(self, batch: Batch) -> Output:
@@ -262,12 +337,27 @@ class Method(nn.Module, ABC):
         For what is read off the training or the validation part as a whole, such as class means of embeddings.
         """
 
+    def scored(self, validation: Batch) -> Batch:
+        """Hook: the rows that epochs are compared on, made from the validation part; the same in every epoch.
+
+        A method that is to answer with gaps may add rows with modalities hidden.
+        """
+        return validation
+
     def diagnostics(self, validation: Batch) -> dict[str, float]:
         """Hook after an epoch, in evaluation mode and without gradients: numbers for the epoch's record."""
         return {}
 
     def after_fit(self, output: Output, batch: Batch) -> None:
         """Hook called once, with the best weights, on the whole validation part in evaluation mode."""
+
+    def impute(self, batch: Batch, n_draws: int = 32) -> dict[str, Imputed]:
+        """Fill absent modalities; methods that can do so replace this.
+
+        Raises:
+            ValueError: the method does not impute.
+        """
+        raise ValueError(f"{type(self).__name__} does not impute; use method='cyin'")
 
     def encode(self, batch: Batch) -> dict[str, Tensor]:
         """Embeddings ``(B, width)`` by modality; rows of an absent modality hold the encoding of the training mean.
@@ -289,8 +379,29 @@ class Method(nn.Module, ABC):
         return batch.attach(**{f"encoding:{name}": torch.cat([c[name] for c in chunks]) for name in self.encoders})
 
     def with_prior(self, logits: Tensor, available: Tensor) -> Tensor:
-        """Logits where ``available`` ``(B,)`` is true, the log class prior elsewhere."""
+        """Logits where ``available`` ``(B,)`` is true, the log class prior (regression: the mean) elsewhere."""
         return torch.where(available[:, None], logits, self.log_prior)
+
+    def target_loss(self, logits: Tensor, target: Tensor | None, where: Tensor | None = None) -> Tensor:
+        """What predictions cost: cross-entropy in nats, or the loss of the regression.
+
+        Args:
+            logits: ``(B, K)``, in regression ``(B, 1)``.
+            target: class codes or standardised numbers ``(B,)``.
+            where: bool ``(B,)``, the rows to take the mean over (all if None); 0 where no row is left.
+        """
+        return mean_loss(self.criterion, logits, target, where)
+
+    def target_losses(self, logits: Tensor, target: Tensor | None) -> Tensor:
+        """The same ``(B,)`` for each row."""
+        return row_losses(self.criterion, logits, target)
+
+    def quality(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Share of right predictions; in regression the share of the target's variance that is explained, R2."""
+        if self.task == "classification":
+            return (logits.argmax(-1) == target).float().mean()
+        residual, spread = (target - logits[:, 0]).square().sum(), (target - target.mean()).square().sum()
+        return 1 - residual / spread.clamp_min(1e-12)
 
 
 def any_present(batch: Batch) -> Tensor:
@@ -304,9 +415,8 @@ def all_present(batch: Batch) -> Tensor:
 
 
 def cross_entropy(logits: Tensor, target: Tensor | None, where: Tensor | None = None) -> Tensor:
-    """Mean cross-entropy in nats over the rows of a boolean mask (all rows if None); 0 where no row is left."""
-    assert target is not None, "a loss needs targets"
-    if where is None:
-        return nn.functional.cross_entropy(logits, target)
-    losses = nn.functional.cross_entropy(logits, target, reduction="none")
-    return (losses * where).sum() / where.sum().clamp(min=1)
+    """Mean cross-entropy in nats over the rows of a boolean mask (all rows if None); 0 where no row is left.
+
+    For what is about classes in any task; methods score their predictions by :meth:`Method.target_loss`.
+    """
+    return mean_loss("cross_entropy", logits, target, where)

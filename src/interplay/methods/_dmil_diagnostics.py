@@ -24,8 +24,8 @@ def diagnostics(method: "DMIL", output: Output, batch: Batch) -> dict[str, float
 
     Returns:
         ``kl:<block>`` (nats, summed over units), ``active:<block>`` (units), ``gate_entropy`` (bits),
-        ``usage:<part>`` (mean gate weight), ``accuracy:<part>``, and ``dependence:<modality>`` of redundancy and
-        unique part (linear kernel alignment in [0, 1]; 0 is uncorrelated).
+        ``usage:<part>`` (mean gate weight), ``accuracy:<part>`` (regression: ``r2:<part>``), and
+        ``dependence:<modality>`` of redundancy and unique part (linear kernel alignment in [0, 1]; 0 is uncorrelated).
     """
     assert batch.target is not None, "diagnostics need targets"
     found: dict[str, float] = {}
@@ -38,9 +38,10 @@ def diagnostics(method: "DMIL", output: Output, batch: Batch) -> dict[str, float
     found["gate_entropy"] = float(torch.special.entr(gate).sum(-1).mean()) / math.log(2)
     for part, logits in output.components.items():
         found[f"usage:{part}"] = float(output.gate[part].mean())
-        found[f"accuracy:{part}"] = float(logits.argmax(-1).eq(batch.target).float().mean())
+        measure = "r2" if method.task == "regression" else "accuracy"
+        found[f"{measure}:{part}"] = float(method.quality(logits, batch.target))
     if REDUNDANCY in method.parts:
-        shared = output.latents["shared"][0]
+        shared = output.latents["shared"][REDUNDANCY][0]
         for name, own in output.latents["own"].items():
             found[f"dependence:{name}"] = alignment(shared, own[0])
     return found
@@ -51,8 +52,8 @@ def blocks(latents: Mapping[str, object]) -> Iterator[tuple[str, Posterior]]:
     for symbol, key in (("M", "relevant"), ("N", "irrelevant"), ("U", "own")):
         for name, posterior in latents.get(key, {}).items():  # type: ignore[attr-defined]
             yield f"{symbol}:{name}", posterior
-    if "shared" in latents:
-        yield "R", latents["shared"]  # type: ignore[misc]
+    for part, posterior in latents.get("shared", {}).items():  # type: ignore[attr-defined]
+        yield part.replace(REDUNDANCY, "R"), posterior
 
 
 def alignment(x: Tensor, y: Tensor) -> float:
@@ -68,5 +69,13 @@ def alignment(x: Tensor, y: Tensor) -> float:
 
 
 def collapsed(found: Mapping[str, float]) -> list[str]:
-    """Blocks that hold the target's information and carry nothing."""
-    return [key.removeprefix("active:") for key, units in found.items() if key.startswith("active:M") and not units]
+    """Blocks that carry nothing though something depends on them.
+
+    Every ``M`` holds what its modality tells about the target. Synergy needs an ``N`` in two modalities. ``R`` and
+    ``U`` may be empty with good reason: nothing shared, nothing unique.
+    """
+    units = {key.removeprefix("active:"): n for key, n in found.items() if key.startswith("active:")}
+    rest = [block for block in units if block.startswith("N:")]
+    dead = [block for block in rest if not units[block]]
+    alone = len(rest) - len(dead) < 2
+    return [block for block in units if block.startswith("M:") and not units[block]] + (dead if alone else [])

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from interplay.methods._base import Batch, Loss, Method, Output, Stage, any_present, cross_entropy
+from interplay.methods._base import Batch, Loss, Method, Output, Stage, any_present
 from interplay.methods.joint import Joint
 from interplay.nn import ByName
 
@@ -38,8 +38,8 @@ class LinearFusion(Method):
         return torch.stack(list(logits.values())).sum(0)
 
     def loss(self, output: Output, batch: Batch, stage: Stage) -> Loss:
-        """Cross-entropy of the fused logits."""
-        total = cross_entropy(output.logits, batch.target)
+        """Cross-entropy (regression: its loss) of the fused logits."""
+        total = self.target_loss(output.logits, batch.target)
         return Loss(total, {"fused": total})
 
 
@@ -58,23 +58,25 @@ class MultiHead(Joint):
         return output
 
     def loss(self, output: Output, batch: Batch, stage: Stage) -> Loss:
-        """Sum of the cross-entropies of all heads."""
-        parts = {"fused": cross_entropy(output.logits, batch.target)} | unimodal_losses(output, batch)
+        """Sum of the losses of all heads."""
+        parts = {"fused": self.target_loss(output.logits, batch.target)} | unimodal_losses(self, output, batch)
         return Loss(torch.stack(list(parts.values())).sum(), parts)
 
 
-def unimodal_losses(output: Output, batch: Batch) -> dict[str, Tensor]:
-    """Cross-entropy by modality over the rows that have it."""
-    return {name: cross_entropy(f, batch.target, batch.present[name]) for name, f in output.unimodal.items()}
+def unimodal_losses(method: Method, output: Output, batch: Batch) -> dict[str, Tensor]:
+    """Cross-entropy (regression: its loss) by modality over the rows that have it."""
+    return {name: method.target_loss(f, batch.target, batch.present[name]) for name, f in output.unimodal.items()}
 
 
 @torch.no_grad()
-def scores(output: Output, batch: Batch) -> Tensor:
-    """``(M,)``: mean probability that each modality gives the true class, over the rows that have it."""
-    assert batch.target is not None
+def scores(method: Method, output: Output, batch: Batch) -> Tensor:
+    """``(M,)``: mean probability that each modality gives the true class, over the rows that have it.
+
+    In regression the mean of exp(-loss), the likelihood relative to that of an exact prediction.
+    """
     found = []
     for name, logits in output.unimodal.items():
-        p = logits.softmax(-1).gather(1, batch.target[:, None])[:, 0]
+        p = (-method.target_losses(logits, batch.target)).exp()
         found.append((p * batch.present[name]).sum() / batch.present[name].sum().clamp(min=1))
     return torch.stack(found).clamp(min=1e-8)
 

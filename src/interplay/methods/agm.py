@@ -1,35 +1,52 @@
 """AGM: adaptive gradient modulation."""
 
+import math
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
 from interplay.methods._base import Batch, Output, Stage
-from interplay.methods._fusion import LinearFusion, mean_of_others, unimodal_losses
+from interplay.methods._fusion import mean_of_others
+from interplay.methods.joint import Joint
 
 
-class AGM(LinearFusion):
-    r"""Keep each modality at the pace it has had on average.
+class AGM(Joint):
+    r"""Keep each modality at the pace it has had on average, for any fusion head.
 
-    An encoder that runs ahead of its long-run lead is slowed, one that falls behind is sped up.
-    With :math:`c_m` the cross-entropy of modality :math:`m`'s logits, :math:`C_m` its running mean and
+    An encoder that runs ahead of its long-run lead is slowed, one that falls behind is sped up. What a modality says is
+    its Shapley value in the game whose players are the modalities and whose worth are the fused logits:
+
+    .. math:: \phi_m = \sum_{S \not\ni m} \frac{|S|!\,(M - |S| - 1)!}{M!} \big[ f(S \cup m) - f(S) \big], \quad
+              \sum_m \phi_m = f(\text{all}) - f(\emptyset)
+
+    with the training mean in place of modalities outside the set. With :math:`c_m` the cross-entropy (regression: the
+    loss) of :math:`f(\emptyset) + \phi_m` and :math:`C_m` its running mean over all steps,
 
     .. math:: r_m = \exp(\mathrm{mean}_{n \ne m} c_n - c_m), \quad
               r^*_m = \exp(\mathrm{mean}_{n \ne m} C_n - C_m), \quad
               k_m = \exp(\alpha \min(r^*_m - r_m, 10))
 
-    the gradients of encoder :math:`m` are multiplied by :math:`k_m`. One of two public implementations has the sign of
-    the exponent in :math:`r` reversed, which speeds up the leader; this is the one that slows it. Single-modality
-    logits are the linear summands (Shapley-style differences, as in the paper, are the same for a linear head).
+    and the gradients of encoder :math:`m` are multiplied by :math:`k_m`. One of two public implementations has the sign
+    of the exponent in :math:`r` reversed, which speeds up the leader; this is the one that slows it. Cost: the head is
+    evaluated :math:`2^M` times a step, without gradient.
 
     Args:
         alpha: strength of the modulation.
+        fusion: the head, as in :class:`Joint`.
+        hidden: width of its hidden layer.
 
     Reference:
         Li et al., Boosting Multi-modal Model Performance with Adaptive Gradient Modulation, ICCV 2023.
     """
 
-    def __init__(self, alpha: float = 1.0) -> None:
-        super().__init__()
+    min_modalities = 2
+    max_modalities = 10
+
+    keeps = ("steps", "pace")
+
+    def __init__(self, alpha: float = 1.0, fusion: str = "concat", hidden: int = 64) -> None:
+        super().__init__(fusion=fusion, hidden=hidden)
         self.alpha = alpha
 
     def begin_stage(self, stage: Stage) -> None:
@@ -40,7 +57,9 @@ class AGM(LinearFusion):
 
     def after_backward(self, output: Output, batch: Batch, stage: Stage) -> None:
         """Scale the encoders' gradients, then update the running means."""
-        losses = torch.stack(list(unimodal_losses(output, batch).values())).detach()
+        said = self.responses(output.latents["z"], batch)
+        losses = torch.stack([self.target_loss(f, batch.target, batch.present[name]) for name, f in said.items()])
+        losses = losses.detach()
         pace = torch.zeros_like(losses) + self.pace
         ratio, usual = (torch.exp(mean_of_others(c) - c) for c in (losses, pace))
         factors = torch.exp(self.alpha * (usual - ratio).clamp(max=10))
@@ -50,3 +69,29 @@ class AGM(LinearFusion):
                     p.grad = factor * p.grad
         self.pace = (pace * self.steps + losses) / (self.steps + 1)
         self.steps += 1
+
+    @torch.no_grad()
+    def responses(self, z: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+        """What each modality says: the head's answer to nothing plus the modality's Shapley value, ``(B, K)``.
+
+        The value of an absent modality is exactly zero.
+        """
+        nothing = batch[:1].with_present({name: torch.zeros_like(batch.present[name][:1]) for name in z})
+        # As at prediction, and safe for layers that need more than one row in training.
+        training = self.encoders.training
+        self.encoders.eval()
+        means = self.encode(nothing)
+        self.encoders.train(training)
+        names, n = list(z), len(z)
+        worth = [
+            self.head([z[m] if subset >> i & 1 else means[m].expand_as(z[m]) for i, m in enumerate(names)])
+            for subset in range(2**n)
+        ]
+        found = {}
+        for i, name in enumerate(names):
+            without = [subset for subset in range(2**n) if not subset >> i & 1]
+            found[name] = worth[0] + sum(
+                (worth[subset | 1 << i] - worth[subset]) / (n * math.comb(n - 1, subset.bit_count()))
+                for subset in without
+            )
+        return found

@@ -8,34 +8,16 @@ import torch
 from torch import Tensor, nn
 
 from interplay.methods import _dmil_diagnostics, _dmil_loss
-from interplay.methods._base import (
-    REDUNDANCY,
-    SYNERGY,
-    Batch,
-    Fit,
-    Loss,
-    Method,
-    Output,
-    Stage,
-    any_present,
-    unique,
-)
+from interplay.methods._base import ANY_TASK, Batch, Fit, Loss, Method, Output, Stage, any_present, unique
 from interplay.methods._composition import cross_fitted_composition
+from interplay.methods._dmil_parts import PAIRS, Shared, Synergy, available, decoders, parts_of
 from interplay.methods._dmil_weights import PRESETS, weights
-from interplay.nn import (
-    ByName,
-    GaussianHead,
-    PointHead,
-    Posterior,
-    bottleneck_decoder,
-    consensus,
-    sample_gaussian,
-)
+from interplay.nn import ByName, GaussianHead, PointHead, Posterior, bottleneck_decoder, sample_gaussian
 
 LEVELS = ("both", "intra", "consistency")
 FIRST_LEVEL = ("encoders", "embed", "relevant", "irrelevant", "decoder", "heads")
 SILENCE = 0.05
-CHOICES = {"preset": PRESETS, "levels": LEVELS}
+CHOICES = {"preset": PRESETS, "levels": LEVELS, "pairs": PAIRS}
 
 
 class DMIL(Method):
@@ -61,6 +43,11 @@ class DMIL(Method):
               + \frac{1 - c_S}{1 - \bar c_S}\, D(p(y) \| p_S) \Big\rangle
               - \Big\langle \sum_k c_k \log g_k \Big\rangle + \text{bottlenecks.}
 
+    Regression: for :math:`\mathrm{CE}` its loss, without the term :math:`D`, which would pull numbers to the mean.
+    Compositions are read from Gaussians around cross-fitted predictions, with the mean squared error of the fold as
+    their variance. As in other decompositions of Gaussians (Barrett 2015), part of a sum of independent causes is
+    synergy.
+
     Missing modalities: the posterior of an absent modality is its prior; redundancy is then read from the modalities
     that are left, through :math:`v(R \mid M^m)`; parts that need an absent modality (synergy: two present ones) get
     gate weight zero and the gate is renormalised; with nothing present, the class prior.
@@ -74,6 +61,11 @@ class DMIL(Method):
         levels: ``"both"``; ``"intra"`` (ablation ID, the paper's variant for three modalities: unique parts and
             synergy only); ``"consistency"`` (ablation CD: no split into M and N).
         variational: False for points instead of distributions (ablation FC).
+        pairs: three and more modalities: also a ``"redundancy"`` part, a ``"synergy"`` part, or ``"both"``, for each
+            pair, named ``redundancy:a+b`` and ``synergy:a+b``. ``redundancy`` is then what at least three modalities
+            carry, ``synergy`` what takes three. The published presets have no pairs.
+        stage_epochs: the most epochs of each of the three stages; None divides ``max_epochs`` 3 : 1 : 3 (published
+            10 : 5 : 55). A stage ends earlier when the estimator's ``patience`` is spent.
         modality_dropout: chance that a training step hides a modality of a row; one always stays.
         n_folds: folds of the classifiers behind the composition targets.
         bottleneck: factor on all variational, alignment and reconstruction weights; 0 with ``variational=False``
@@ -84,7 +76,7 @@ class DMIL(Method):
         Yang et al., Information-Theoretic Decomposition for Multimodal Interaction Learning, CVPR 2026.
     """
 
-    synergy_share: float = 0.5
+    tasks = ANY_TASK
 
     def __init__(
         self,
@@ -92,6 +84,8 @@ class DMIL(Method):
         width: int = 32,
         levels: str = "both",
         variational: bool = True,
+        pairs: str = "none",
+        stage_epochs: tuple[int, int, int] | None = None,
         modality_dropout: float = 0.0,
         n_folds: int = 4,
         bottleneck: float = 1.0,
@@ -104,6 +98,8 @@ class DMIL(Method):
         self.width = width
         self.levels = levels
         self.variational = variational
+        self.pairs = pairs
+        self.stage_epochs = stage_epochs
         self.modality_dropout = modality_dropout
         self.n_folds = n_folds
         self.bottleneck = bottleneck
@@ -122,6 +118,13 @@ class DMIL(Method):
             raise ValueError(f"DMIL: modality_dropout must lie in [0, 1), found {self.modality_dropout!r}")
         if self.n_folds < 2:
             raise ValueError(f"DMIL: n_folds must be at least 2, found {self.n_folds!r}")
+        lengths = self.stage_epochs
+        if lengths is not None and not (len(lengths) == 3 and all(isinstance(n, int) and n >= 1 for n in lengths)):
+            raise ValueError(f"DMIL: stage_epochs must be three integers >= 1, found {lengths!r}")
+        if self.pairs != "none" and len(names) < 3:
+            raise ValueError(f"DMIL: pairs={self.pairs!r} needs three modalities, found {list(names)}; use 'none'")
+        if self.pairs in ("redundancy", "both") and self.levels == "intra":
+            raise ValueError(f"DMIL: levels='intra' has no redundancy; with it use pairs='synergy', not {self.pairs!r}")
 
     @property
     def published(self) -> bool:
@@ -154,48 +157,56 @@ class DMIL(Method):
             self.relevant = per_modality(lambda _: posterior(e))
             self.irrelevant = per_modality(lambda _: posterior(e))
             self.decoder = per_modality(lambda _: bottleneck_decoder(2 * e, e))
-        unique_parts = [unique(name) for name in names]
-        self.parts = [*unique_parts, SYNERGY]
+        self.structure = parts_of(names, self.levels, self.pairs)
+        self.parts = [part.name for part in self.structure]
+        self.synergies = [part.name for part in self.structure if part.kind == "synergy"]
+        self.synergy_shares = dict.fromkeys(self.synergies, 0.5)
+        self.rates: dict[str, float] = {}
         if self.levels != "intra":
-            self.parts = [REDUNDANCY, *self.parts]
-            self.shared = posterior(len(names) * e)
-            self.shared_single = per_modality(lambda _: posterior(e))
+            shared = [part for part in self.structure if part.kind == "redundancy"]
+            kind: Any = GaussianHead if self.variational else PointHead
+            options = {"limit": limit} if self.variational else {}
+            self.shared = ByName({part.name: Shared(part, e, kind, **options) for part in shared})
             self.unique = per_modality(lambda _: posterior(e))
-            self.consistency_decoder = per_modality(lambda _: bottleneck_decoder(2 * e, e))
-        linear = nn.Linear((len(names) + 1) * e, e if self.published else 8 * e)
-        self.fusion = linear if self.published else nn.Sequential(linear, nn.GELU(), nn.Linear(8 * e, e))
+            self.consistency_decoder = decoders(self.structure, names, e)
+        hidden = None if self.published else 8 * e
+        fused = [part for part in self.structure if part.kind == "synergy"]
+        self.fusion = ByName({part.name: Synergy(part, e, hidden) for part in fused})
         self.component_heads = ByName({part: nn.Linear(e, n_classes) for part in self.parts})
         inputs = 2 * len(names) if self.supervised else len(self.parts)
         self.gate = nn.Sequential(nn.Linear(inputs * e, e), nn.ReLU(), nn.Linear(e, len(self.parts)))
 
     def stages(self, max_epochs: int) -> list[Stage]:
-        """Three stages; the published schedule is 10, 5 and 55 of 70 epochs."""
-        intra, consistency = max(1, max_epochs // 7), max(1, max_epochs // 14)
-        frozen = tuple(name for name in FIRST_LEVEL if hasattr(self, name))
-        if self.published:
-            rest = max(1, max_epochs - intra - consistency)
-            sgd: dict[str, Any] = {"optimizer": "sgd"}
-            return [
-                Stage("intra", intra, 4e-3, plateau=(0.2, 2), **sgd),
-                Stage("consistency", consistency, 1e-3, frozen, plateau=(0.1, 1), **sgd),
-                Stage("joint", rest, 1e-5, plateau=(0.1, 10), **sgd),
-            ]
-        intra, consistency = max(1, 3 * max_epochs // 7), max(1, max_epochs // 7)
+        """Three stages, the second with a frozen first level."""
+        shares = (10, 5, 55) if self.published else (3, 1, 3)
+        first, second = (max(1, max_epochs * share // sum(shares)) for share in shares[:2])
+        lengths = self.stage_epochs or (first, second, max(1, max_epochs - first - second))
+        names = ("intra", "consistency", "joint")
+        frozen = [(), tuple(name for name in FIRST_LEVEL if hasattr(self, name)), ()]
+        if not self.published:
+            return [Stage(*stage, frozen=kept) for *stage, kept in zip(names, lengths, frozen, strict=True)]
+        rates, plateaus = (4e-3, 1e-3, 1e-5), ((0.2, 2), (0.1, 1), (0.1, 10))
         return [
-            Stage("intra", intra),
-            Stage("consistency", consistency, frozen=frozen),
-            Stage("joint", max(1, max_epochs - intra - consistency)),
+            Stage(*stage, optimizer="sgd", plateau=plateau)
+            for *stage, plateau in zip(names, lengths, rates, frozen, plateaus, strict=True)
         ]
 
     def prepare(self, training: Batch, fit: Fit) -> Batch:
-        """Attach the composition of each training row."""
+        """Attach the composition of each training row, and note how often each modality and part is there."""
+        seen = Batch({}, {name: rows.cpu() for name, rows in training.present.items()})
+        if self.modality_dropout:
+            # A stream of its own, so that a resumed run finds the same rates.
+            seen = hide_modalities(seen, self.modality_dropout, torch.Generator().manual_seed(0))
+        there = _dmil_loss.masks(self.structure, seen).items()
+        self.rates = {name: max(float(rows.float().mean()), 1 / len(training)) for name, rows in there}
         if not self.supervised:
             return training
         shares = training.extra.get("composition")
         if shares is None:
-            shares = cross_fitted_composition(self.encoders, self.log_prior.exp(), training, fit, self.n_folds)
+            shares = cross_fitted_composition(self, training, fit, self.n_folds, self.pairs)
         # Of the whole training part, so that a batch's loss is the mean over its rows however it is split.
-        self.synergy_share = float(shares[:, -1].mean().clamp(0.05, 0.95))
+        means = shares[:, -len(self.synergies) :].mean(0).clamp(0.05, 0.95)
+        self.synergy_shares = dict(zip(self.synergies, means.tolist(), strict=True))
         return training.attach(composition=shares)
 
     def augment(self, batch: Batch) -> Batch:
@@ -209,17 +220,17 @@ class DMIL(Method):
             latents |= self._consistency(latents, batch)
         unimodal = {name: self.with_prior(self.heads[name](m), batch.present[name]) for name, m in latents["m"].items()}
         components = self._components(latents)
-        if self.supervised and not self.training:
-            components[SYNERGY] = self._silence(components[SYNERGY])
+        if self.supervised and self.task == "classification" and not self.training:
+            components |= {part: self._silence(components[part]) for part in self.synergies}
         gate = self._gate(latents, batch)
         if self.stage_name == "intra":
-            fused = self._first_logits(unimodal, components[SYNERGY], batch)
+            fused = self._first_logits(unimodal, components, batch)
         else:
             # Supervised: each part learns its own task, the gate learns to mix.
             stop = self.supervised
             weighted = [gate[c][:, None] * (x.detach() if stop else x) for c, x in components.items()]
             fused = torch.stack(weighted).sum(0)
-        return Output(self.with_prior(fused, any_present(batch)), unimodal, components, gate, latents)
+        return Output(self.with_prior(fused, any_present(batch)), unimodal, components, gate, latents=latents)
 
     def _intra(self, batch: Batch) -> dict[str, Any]:
         z = {name: self.embed[name](encoded) for name, encoded in self.encode(batch).items()}
@@ -240,36 +251,39 @@ class DMIL(Method):
 
     def _consistency(self, latents: Mapping[str, Any], batch: Batch) -> dict[str, Any]:
         means = latents["means"]
-        single = {name: self.shared_single[name](x) for name, x in means.items()}
-        together = self.shared(torch.cat(list(means.values()), -1))
-        shared = consensus(together, list(single.values()), [batch.present[name] for name in means])
+        shared, single = {}, {}
+        for part, network in self.shared.items():
+            shared[part], single[part] = network(means, batch)
         own = self._posteriors(self.unique, means, batch)
-        return {
-            "single": single,
-            "shared": shared,
-            "own": own,
-            "r": self._draw({REDUNDANCY: shared})[REDUNDANCY],
-            "u": self._draw(own),
-        }
+        return {"single": single, "shared": shared, "own": own, "r": self._draw(shared), "u": self._draw(own)}
 
     def _components(self, latents: Mapping[str, Any]) -> dict[str, Tensor]:
-        rest = list(latents["rest"].values())
-        synergy = self.fusion(torch.cat([*rest, torch.stack(rest).prod(0)], -1))
         own = latents["u"] if "u" in latents else latents["m"]
-        latent = {**{unique(name): u for name, u in own.items()}, SYNERGY: synergy}
-        if "r" in latents:
-            latent[REDUNDANCY] = latents["r"]
+        latent = {
+            **latents.get("r", {}),
+            **{unique(name): u for name, u in own.items()},
+            **{part: network(latents["rest"]) for part, network in self.fusion.items()},
+        }
         latents["parts"] = latent  # type: ignore[index]
         return {part: self.component_heads[part](latent[part]) for part in self.parts}
 
-    def _first_logits(self, unimodal: Mapping[str, Tensor], synergy: Tensor, batch: Batch) -> Tensor:
-        """First stage: the mean of the modalities' logits; supervised, their product times what synergy adds."""
+    def _first_logits(self, unimodal: Mapping[str, Tensor], components: Mapping[str, Tensor], batch: Batch) -> Tensor:
+        """First stage: the mean of the modalities' logits; supervised, their product times what synergy adds.
+
+        Regression: the mean of their numbers, supervised plus those of synergy.
+        """
         present = torch.stack([batch.present[name] for name in unimodal]).float()[..., None]
+        mean = (torch.stack(list(unimodal.values())) * present).sum(0) / present.sum(0).clamp(min=1)
         if not self.supervised:
-            return (torch.stack(list(unimodal.values())) * present).sum(0) / present.sum(0).clamp(min=1)
+            return mean
+        of_numbers = self.task == "regression"
         added = torch.stack([logits.log_softmax(-1) - self.log_prior for logits in unimodal.values()]) * present
-        surplus = (synergy.log_softmax(-1) - self.log_prior) * _several(batch)[:, None]
-        return self.log_prior + added.sum(0) + surplus
+        fused = mean if of_numbers else self.log_prior + added.sum(0)
+        there = self.available(batch)[:, -len(self.synergies) :].unbind(-1)
+        for part, rows in zip(self.synergies, there, strict=True):
+            surplus = components[part] if of_numbers else components[part].log_softmax(-1) - self.log_prior
+            fused = fused + surplus * rows[:, None]
+        return fused
 
     def _silence(self, synergy: Tensor) -> Tensor:
         """Exactly the class prior where synergy says almost nothing: a divergence below 5 % of the class entropy.
@@ -303,13 +317,8 @@ class DMIL(Method):
         return dict(zip(self.parts, weights.unbind(-1), strict=True))
 
     def available(self, batch: Batch) -> Tensor:
-        """Bool ``(B, parts)``: redundancy needs one modality, unique parts their own, synergy two."""
-        masks = {
-            REDUNDANCY: any_present(batch),
-            SYNERGY: _several(batch),
-            **{unique(name): mask for name, mask in batch.present.items()},
-        }
-        return torch.stack([masks[part] for part in self.parts], -1)
+        """Bool ``(B, parts)``: redundancy needs one of its modalities, unique parts their own, synergy two or three."""
+        return available(self.structure, batch)
 
     def diagnostics(self, validation: Batch) -> dict[str, float]:
         """Divergences and active units by block, gate entropy and usage, accuracy by part, dependence of R and U."""
@@ -318,31 +327,31 @@ class DMIL(Method):
             return _dmil_diagnostics.diagnostics(self, self(some), some)
 
     def after_fit(self, output: Output, batch: Batch) -> None:
-        """Warn where a block that should hold the target's information is empty."""
+        """Warn where a block that others depend on is empty."""
         empty = _dmil_diagnostics.collapsed(self.diagnostics(batch))
         if empty:
             warnings.warn(
-                f"DMIL: the latent blocks {', '.join(empty)} collapsed to their prior and carry nothing; lower "
-                "bottleneck, or set variational=False",
+                f"DMIL: the latent blocks {', '.join(empty)} collapsed to their prior and carry nothing (M: what tells "
+                "the target, N: what synergy is made of); lower bottleneck, or set variational=False",
                 stacklevel=2,
             )
 
     def loss(self, output: Output, batch: Batch, stage: Stage) -> Loss:
-        """Weighted sum of cross-entropies, divergences and reconstructions; weights by stage."""
+        """Weighted sum of prediction losses, divergences and reconstructions; weights by stage."""
         w = weights(self.preset, stage.name, self.alpha, self.beta, self.gamma, self.bottleneck)
         return _dmil_loss.total(self, output, batch, w)
 
 
-def _several(batch: Batch) -> Tensor:
-    return torch.stack(list(batch.present.values())).sum(0) >= 2
-
-
-def hide_modalities(batch: Batch, probability: float) -> Batch:
+def hide_modalities(batch: Batch, probability: float, generator: torch.Generator | None = None) -> Batch:
     """Hide each modality of each row with a probability; a row keeps at least one of those it had."""
     present = torch.stack(list(batch.present.values()))
-    kept = present & (torch.rand(present.shape, device=present.device) >= probability)
+
+    def draw() -> Tensor:
+        return torch.rand(present.shape, device=present.device, generator=generator)
+
+    kept = present & (draw() >= probability)
     # Where all would go, the one with the highest random score stays.
-    score = torch.rand(present.shape, device=present.device).masked_fill(~present, -1)
+    score = draw().masked_fill(~present, -1)
     spared = torch.zeros_like(present).scatter_(0, score.argmax(0, keepdim=True), True) & present
     kept = torch.where(kept.any(0), kept, spared)
     return batch.with_present(dict(zip(batch.present, kept, strict=True)))

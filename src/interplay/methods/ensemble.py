@@ -5,12 +5,14 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from interplay.methods._base import Batch, Loss, Method, Output, Stage, cross_entropy
+from interplay.methods._base import ANY_TASK, Batch, Loss, Method, Output, Stage
 from interplay.nn import ByName
 
 
 class UnimodalHeads(Method):
-    """One encoder and one linear head a modality, each trained by its own cross-entropy; a base, not a method."""
+    """One encoder and one linear head a modality, each trained by its own loss; a base, not a method."""
+
+    tasks = ANY_TASK
 
     def build_parts(self, widths: Mapping[str, int], n_classes: int) -> None:
         """Create a head for each modality."""
@@ -25,9 +27,10 @@ class UnimodalHeads(Method):
         }
 
     def loss(self, output: Output, batch: Batch, stage: Stage) -> Loss:
-        """Sum over modalities of the cross-entropy on the rows that have the modality."""
+        """Sum over modalities of the cross-entropy (regression: its loss) on the rows that have the modality."""
         parts = {
-            name: cross_entropy(logits, batch.target, batch.present[name]) for name, logits in output.unimodal.items()
+            name: self.target_loss(logits, batch.target, batch.present[name])
+            for name, logits in output.unimodal.items()
         }
         return Loss(torch.stack(list(parts.values())).sum(), parts)
 
@@ -37,7 +40,8 @@ class Ensemble(UnimodalHeads):
 
     .. math:: p(y \mid x) = \frac{1}{|A|} \sum_{m \in A} p_m(y \mid x_m), \qquad L = \sum_m \mathrm{CE}(p_m, y)
 
-    with :math:`A` the modalities that are present; with none, the class prior. It keeps what modalities share and what
+    with :math:`A` the modalities that are present; with none, the class prior. Regression averages the
+    predicted numbers. It keeps what modalities share and what
     each has alone, but cannot form synergy.
     """
 
@@ -45,9 +49,13 @@ class Ensemble(UnimodalHeads):
         super().__init__()
 
     def forward(self, batch: Batch) -> Output:
-        """Log of the mean probability over the present modalities."""
+        """Log of the mean probability (regression: the mean prediction) over the present modalities."""
         unimodal = self.unimodal_logits(batch)
         present = torch.stack([batch.present[name] for name in unimodal])
+        if self.task == "regression":
+            # Absent modalities predict the mean, which is zero.
+            numbers = torch.stack(list(unimodal.values())).sum(0) / present.sum(0).clamp(min=1)[:, None]
+            return Output(numbers, unimodal=unimodal)
         log_p = torch.stack(list(unimodal.values())).log_softmax(-1)
         log_p = log_p.masked_fill(~present[..., None], -torch.inf)
         none = ~present.any(0)

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from interplay.methods._base import (
+    ANY_TASK,
     REDUNDANCY,
     SYNERGY,
     Batch,
@@ -14,7 +15,6 @@ from interplay.methods._base import (
     Output,
     Stage,
     any_present,
-    cross_entropy,
     unique,
 )
 from interplay.nn import ByName
@@ -33,6 +33,8 @@ class GatedMixture(Method):
     Args:
         hidden: width of the joint expert's and the gate's hidden layer.
     """
+
+    tasks = ANY_TASK
 
     def __init__(self, hidden: int = 64) -> None:
         super().__init__()
@@ -70,9 +72,9 @@ class GatedMixture(Method):
         return torch.cat([present.any(-1, keepdim=True), present, present.sum(-1, keepdim=True) >= 2], -1)
 
     def loss(self, output: Output, batch: Batch, stage: Stage) -> Loss:
-        """Cross-entropy of the mixture and half that of each expert."""
+        """Loss of the mixture and half that of each expert."""
         available = self._available(batch).unbind(-1)
-        fused, parts = cross_entropy(output.logits, batch.target), {}
+        fused, parts = self.target_loss(output.logits, batch.target), {}
         for (part, logits), rows in zip(output.components.items(), available, strict=True):
-            parts[part] = cross_entropy(logits, batch.target, rows)
+            parts[part] = self.target_loss(logits, batch.target, rows)
         return Loss(fused + torch.stack(list(parts.values())).sum() / 2, {"fused": fused, **parts})

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from interplay.methods._base import Batch, Loss, Output, Stage, cross_entropy
-from interplay.methods._fusion import MultiHead, linear_heads, unimodal_losses
+from interplay.methods._base import Batch, Loss, Output, Stage, any_present
+from interplay.methods._fusion import MultiHead, unimodal_losses
 from interplay.nn import ByName
 
 
@@ -19,73 +19,99 @@ class GBlending(MultiHead):
     .. math:: L = \sum_k w_k \mathrm{CE}_k, \qquad w_k \propto \frac{G_k}{O_k^2}, \quad k \in \{J, 1, \dots, M\}
 
     with :math:`G_k` the fall of the validation loss and :math:`O_k` the growth of the gap between validation and
-    training loss, from the class prior (which predicts with the class frequencies) to the end of the first run. That
-    run trains the joint network and separate copies of the encoders for each modality, side by side; the second starts
-    afresh. Offline form of the paper: weights are set once. Losses are means, so parts of different size compare;
-    :math:`O` has a floor of 0.01 nats, :math:`G` one of 0.001. Cost: twice the training, twice the encoders.
+    training loss over the first run. That run trains copies, the joint network and one network a modality, side by
+    side; the second run trains the network itself. Offline form: both run once, and the measurement begins at the
+    class prior (which predicts with the class frequencies). Online form, ``super_epochs`` > 1: they alternate; each
+    measurement begins where the training stands. Losses are means, so parts of different size compare; :math:`O` has a
+    floor of 0.01 nats, :math:`G` one of 0.001. Regression: the same with its loss, from the training mean. Cost: up
+    to twice the training, three times the encoders.
 
     Args:
-        probe: share of the epochs that goes to the first run.
+        probe: share of the epochs that goes to measuring.
+        super_epochs: how often weights are measured; 1 is the offline form.
 
     Reference:
         Wang, Tran and Feiszli, What Makes Training Multi-modal Classification Networks Hard?, CVPR 2020.
     """
 
     weights: Tensor
+    start: Tensor
 
-    def __init__(self, probe: float = 0.25, hidden: int = 64) -> None:
+    def __init__(self, probe: float = 0.25, super_epochs: int = 1, hidden: int = 64) -> None:
         super().__init__(hidden=hidden)
         self.probe = probe
+        self.super_epochs = super_epochs
 
     def check(self, names: tuple[str, ...], task: str) -> None:
         """As the base, and the share must leave epochs for both runs."""
         super().check(names, task)
         if not 0 < self.probe < 1:
             raise ValueError(f"GBlending: probe must lie between 0 and 1, found {self.probe!r}")
+        if self.super_epochs < 1:
+            raise ValueError(f"GBlending: super_epochs must be at least 1, found {self.super_epochs!r}")
 
     def build_parts(self, widths: Mapping[str, int], n_classes: int) -> None:
-        """Create the heads and the copies for the first run."""
+        """Create the heads and the copies that measure."""
         super().build_parts(widths, n_classes)
-        self.probes = nn.ModuleList([copy.deepcopy(self.encoders), linear_heads(widths, n_classes)])
+        self.probes = nn.ModuleList([copy.deepcopy(part) for part in self._parts()])
         self.register_buffer("weights", torch.full((len(widths) + 1,), 1 / (len(widths) + 1)))
+        # Training and validation losses where the next measurement begins; NaN stands for the class prior. A buffer,
+        # so that it goes with the epoch that is kept.
+        self.register_buffer("start", torch.full((2, len(widths) + 1), torch.nan))
+
+    def _parts(self) -> list[nn.Module]:
+        """What the copies are copies of: the joint network, then the modalities' own."""
+        return [self.encoders, self.head, self.encoders, self.heads]
+
+    @property
+    def measuring(self) -> bool:
+        """Whether the copies are being trained."""
+        return self.stage_name is not None and self.stage_name.startswith("probe")
 
     def stages(self, max_epochs: int) -> list[Stage]:
-        """The run that measures, then the run that counts."""
-        first = max(1, int(self.probe * max_epochs))
-        return [Stage("probe", first), Stage("fit", max(1, max_epochs - first), frozen=("probes",))]
+        """Runs that measure and runs that count, in turn."""
+        stages = []
+        for number in range(self.super_epochs):
+            epochs = max_epochs * (number + 1) // self.super_epochs - max_epochs * number // self.super_epochs
+            first = max(1, int(self.probe * epochs))
+            suffix = f" {number + 1}" if self.super_epochs > 1 else ""
+            stages.append(Stage(f"probe{suffix}", first))
+            stages.append(Stage(f"fit{suffix}", max(1, epochs - first), frozen=("probes",)))
+        return stages
 
     def begin_stage(self, stage: Stage) -> None:
-        """Both runs start from the same weights."""
+        """Copies start from where the network stands."""
         super().begin_stage(stage)
-        if stage.name == "probe":
-            self.initial = {k: v.clone() for k, v in self.state_dict().items() if not k.startswith("probes")}
-        else:
-            self.load_state_dict(self.initial | {"weights": self.weights.clone()}, strict=False)
+        if self.measuring:
+            for probe, part in zip(self.probes, self._parts(), strict=True):
+                probe.load_state_dict(part.state_dict())
 
-    def fuse(self, z: Mapping[str, Tensor], batch: Batch) -> Output:
-        """As the base; the first run takes single-modality logits from the copies."""
-        output = super().fuse(z, batch)
-        if self.stage_name == "probe":
-            encoders, heads = self.probes
-            assert isinstance(encoders, ByName)
-            assert isinstance(heads, ByName)
-            for name, encoder in encoders.items():
-                z_alone = encoder(batch.modalities[name], batch.present[name], batch.lengths.get(name))
-                output.unimodal[name] = self.with_prior(heads[name](z_alone), batch.present[name])
-        return output
+    def forward(self, batch: Batch) -> Output:
+        """The network, or while they are trained its copies."""
+        if not self.measuring:
+            return super().forward(batch)
+        together, head, alone, heads = self.probes
+        assert isinstance(heads, ByName)
+        z, z_alone = (_encode(encoders, batch) for encoders in (together, alone))
+        logits = self.with_prior(head(list(z.values())), any_present(batch))
+        unimodal = {name: self.with_prior(heads[name](x), batch.present[name]) for name, x in z_alone.items()}
+        return Output(logits, unimodal, latents={"z": z})
 
     def loss(self, output: Output, batch: Batch, stage: Stage) -> Loss:
-        """Plain sum of separate networks in the first run, the weighted sum in the second."""
+        """Plain sum over separate networks in a run that measures, the weighted sum in one that counts."""
         loss = super().loss(output, batch, stage)
-        if stage.name == "fit":
+        if not self.measuring:
             loss.total = (self.weights * torch.stack(list(loss.parts.values()))).sum()
         return loss
 
     def after_epoch(self, training: Batch, validation: Batch, stage: Stage) -> None:
-        """Weights from the losses so far, in the first run."""
-        if stage.name == "probe":
-            losses = [self._losses(part) for part in (training, validation)]
-            self.weights = blend(*losses, *(self._prior_losses(part) for part in (training, validation)))
+        """Weights from the losses so far; or, where another measurement may follow, the losses it begins with."""
+        if self.measuring:
+            now = torch.stack([self._losses(part) for part in (training, validation)])
+            prior = torch.stack([self._prior_losses(part) for part in (training, validation)])
+            self.weights = blend(*now, *torch.where(self.start.isnan(), prior, self.start))
+        elif self.super_epochs > 1:
+            self.start = torch.stack([self._losses(part) for part in (training, validation)])
 
     def _losses(self, data: Batch) -> Tensor:
         """Mean loss of each head over the rows that its modality has."""
@@ -93,7 +119,7 @@ class GBlending(MultiHead):
         rows: Tensor | float = 0.0
         for chunk in data.chunks(1024):
             output = self(chunk)
-            parts = {"fused": cross_entropy(output.logits, chunk.target)} | unimodal_losses(output, chunk)
+            parts = {"fused": self.target_loss(output.logits, chunk.target)} | unimodal_losses(self, output, chunk)
             counts = torch.tensor([len(chunk), *(int(chunk.present[m].sum()) for m in output.unimodal)])
             total = total + torch.stack(list(parts.values())).cpu() * counts
             rows = rows + counts
@@ -101,9 +127,17 @@ class GBlending(MultiHead):
 
     def _prior_losses(self, data: Batch) -> Tensor:
         assert data.target is not None
-        own = -self.log_prior[data.target]
+        own = self.target_losses(self.log_prior.expand(len(data), -1), data.target)
         masks = [torch.ones_like(own), *(data.present[name].float() for name in self.encoders)]
         return torch.stack([(own * mask).sum() / mask.sum().clamp(min=1) for mask in masks])
+
+
+def _encode(encoders: nn.Module, batch: Batch) -> dict[str, Tensor]:
+    assert isinstance(encoders, ByName)
+    return {
+        name: encoder(batch.modalities[name], batch.present[name], batch.lengths.get(name))
+        for name, encoder in encoders.items()
+    }
 
 
 def blend(train: Tensor, validation: Tensor, train_before: Tensor, validation_before: Tensor) -> Tensor:

@@ -22,6 +22,8 @@ class I2M2(MultiHead):
         Madaan et al., Jointly Modeling Inter- and Intra-Modality Dependencies for Multi-modal Learning, NeurIPS 2024.
     """
 
+    tasks = ("classification",)
+
     def __init__(self, hidden: int = 64) -> None:
         super().__init__(hidden=hidden)
 

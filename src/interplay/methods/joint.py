@@ -4,8 +4,10 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from interplay.methods._base import Batch, Loss, Method, Output, Stage, any_present, cross_entropy
+from interplay.methods._base import ANY_TASK, Batch, Loss, Method, Output, Stage, any_present
 from interplay.nn.fusion import HEADS
+
+FILLS = ("mean", "zero")
 
 
 class Joint(Method):
@@ -17,30 +19,35 @@ class Joint(Method):
     or ``fusion="sum"``, is what much of the literature calls joint learning; it is a sum of one function a modality and
     so cannot form synergy: XOR stays at chance.)
 
-    A modality that is absent is replaced by the training mean of its features before its encoder (mean filling); rows
-    with nothing present get the class prior. It sees every kind of interaction, but the faster modality can keep the
-    slower one from being learned.
+    A modality that is absent is replaced by the training mean of its features before its encoder (mean filling), or by
+    a zero embedding behind it (zero filling); rows with nothing present get the class prior. It sees every kind of
+    interaction, but the faster modality can keep the slower one from being learned.
 
     Args:
         fusion: ``"concat"``, ``"sum"``, ``"gated"`` (the others gate each modality), ``"film"`` (the others scale and
             shift each modality) or ``"lowrank"`` (product of linear maps).
         hidden: width of the head's hidden layer; 0, with ``"concat"`` only, for a linear head.
         dropout: dropout inside the head.
+        fill: what stands for an absent modality: ``"mean"`` (the encoding of its training mean) or ``"zero"``.
     """
 
+    tasks = ANY_TASK
     min_modalities = 1
 
-    def __init__(self, fusion: str = "concat", hidden: int = 64, dropout: float = 0.0) -> None:
+    def __init__(self, fusion: str = "concat", hidden: int = 64, dropout: float = 0.0, fill: str = "mean") -> None:
         super().__init__()
         self.fusion = fusion
         self.hidden = hidden
         self.dropout = dropout
+        self.fill = fill
 
     def check(self, names: tuple[str, ...], task: str) -> None:
         """As the base, and the head must exist."""
         super().check(names, task)
         if self.fusion not in HEADS:
             raise ValueError(f"fusion must be one of {', '.join(map(repr, HEADS))}, found {self.fusion!r}")
+        if self.fill not in FILLS:
+            raise ValueError(f"fill must be {' or '.join(map(repr, FILLS))}, found {self.fill!r}")
         if self.hidden < 1 and self.fusion != "concat":
             raise ValueError(f"fusion {self.fusion!r} needs hidden >= 1, found {self.hidden}")
 
@@ -52,12 +59,17 @@ class Joint(Method):
         """Fused logits."""
         return self.fuse(self.encode(batch), batch)
 
+    def encode(self, batch: Batch) -> dict[str, Tensor]:
+        """Embeddings by modality; those of an absent one as ``fill`` says."""
+        z = super().encode(batch)
+        return {name: x * batch.present[name][:, None] for name, x in z.items()} if self.fill == "zero" else z
+
     def fuse(self, z: Mapping[str, Tensor], batch: Batch) -> Output:
         """Output from embeddings by modality."""
         logits = self.with_prior(self.head(list(z.values())), any_present(batch))
         return Output(logits, latents={"z": z})
 
     def loss(self, output: Output, batch: Batch, stage: Stage) -> Loss:
-        """Cross-entropy of the fused logits."""
-        total = cross_entropy(output.logits, batch.target)
+        """Cross-entropy (regression: its loss) of the fused logits."""
+        total = self.target_loss(output.logits, batch.target)
         return Loss(total, {"fused": total})

@@ -36,7 +36,7 @@ class MMPareto(MultiHead):
         self.gamma = gamma
 
     def loss(self, output: Output, batch: Batch, stage: Stage) -> Loss:
-        """Sum of all cross-entropies; remembers what the joint one alone asks of the encoders."""
+        """Sum of all losses; remembers what the joint one alone asks of the encoders."""
         loss = super().loss(output, batch, stage)
         if self.training:
             weights = list(self.encoders.parameters())

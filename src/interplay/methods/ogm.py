@@ -2,7 +2,7 @@
 
 import torch
 
-from interplay.methods._base import Batch, Output, Stage
+from interplay.methods._base import ANY_TASK, Batch, Output, Stage
 from interplay.methods._fusion import LinearFusion, mean_of_others, scores
 
 
@@ -18,7 +18,8 @@ class OGM(LinearFusion):
 
     for weights of two and more dimensions. Any number of modalities (published: two); the loss is the cross-entropy of
     the summed logits. An adaptive optimiser divides a constant factor out again, so under AdamW the modulation acts
-    through its changes over time only; it was published for plain SGD.
+    through its changes over time only; it was published for plain SGD. Regression: :math:`s_m` is the mean of
+    :math:`e^{-\ell_m}`, with a classifier's cross-entropy as the loss the same as above.
 
     Args:
         alpha: strength of the modulation.
@@ -28,6 +29,8 @@ class OGM(LinearFusion):
         Peng et al., Balanced Multimodal Learning via On-the-fly Gradient Modulation, CVPR 2022.
     """
 
+    tasks = ANY_TASK
+
     def __init__(self, alpha: float = 0.8, enhance: bool = True) -> None:
         super().__init__()
         self.alpha = alpha
@@ -35,7 +38,7 @@ class OGM(LinearFusion):
 
     def after_backward(self, output: Output, batch: Batch, stage: Stage) -> None:
         """Scale the encoders' gradients."""
-        s = scores(output, batch)
+        s = scores(self, output, batch)
         ratio = s / mean_of_others(s)
         factors = torch.where(ratio > 1, 1 - torch.tanh(self.alpha * ratio), 1.0)
         for factor, (_, encoder) in zip(factors, self.encoders.items(), strict=True):

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from interplay.methods._base import Batch, Loss, Output, Stage, cross_entropy
+from interplay.methods._base import ANY_TASK, Batch, Loss, Output, Stage
 from interplay.methods._fusion import LinearFusion, mean_of_others, scores
 
 
@@ -27,6 +27,10 @@ class OPM(LinearFusion):
     Reference:
         Wei et al., On-the-fly Modulation for Balanced Multimodal Learning, TPAMI 2024.
     """
+
+    tasks = ANY_TASK
+
+    keeps = ("rates",)
 
     def __init__(self, base: float = 0.25, scale: float = 1.0) -> None:
         super().__init__()
@@ -50,11 +54,11 @@ class OPM(LinearFusion):
         return (stacked * ~dropped[..., None]).sum(0)
 
     def loss(self, output: Output, batch: Batch, stage: Stage) -> Loss:
-        """Cross-entropy of the fused logits; sets the rates of the next step."""
+        """Cross-entropy (regression: its loss) of the fused logits; sets the rates of the next step."""
         if self.training:
-            s = scores(output, batch)
+            s = scores(self, output, batch)
             ratio = s / mean_of_others(s)
             rates = self.base * (1 + self.scale * torch.tanh(ratio))
             self.rates = torch.where(ratio > 1, rates, 0.0).clamp(max=1)
-        total = cross_entropy(output.logits, batch.target)
+        total = self.target_loss(output.logits, batch.target)
         return Loss(total, {"fused": total})

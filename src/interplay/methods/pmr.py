@@ -19,22 +19,27 @@ class PMR(LinearFusion):
     \rVert` as logits and :math:`s_m` the mean probability they give the true class,
 
     .. math:: L = \mathrm{CE}(f) + \alpha \sum_m \min\!\big(1, \max_n s_n / s_m - 1\big)\, \mathrm{CE}(d_m)
+              - \mu \sum_m \min\!\big(1, s_m / \min_n s_n - 1\big)\, H(\mathrm{softmax}\, d_m)
 
-    Means are over all training rows, with the momentum that one public implementation intends and never uses. The
-    entropy term of the paper has weight zero there by default, and is left out. The first epoch has no means yet.
+    The last term keeps a leading modality from making up its mind early. Means are over all training rows, with the
+    momentum that one public implementation intends and never uses. The first epoch has no means yet.
 
     Args:
         alpha: weight of the prototype losses.
+        entropy: :math:`\mu`; 0 as in public code (the paper has the term, its weight is not known to us).
         momentum: share of the old class means that is kept after each epoch.
 
     Reference:
         Fan et al., PMR: Prototypical Modal Rebalance for Multimodal Learning, CVPR 2023.
     """
 
-    def __init__(self, alpha: float = 1.0, momentum: float = 0.5) -> None:
+    keeps = ("prototypes",)
+
+    def __init__(self, alpha: float = 1.0, momentum: float = 0.5, entropy: float = 0.0) -> None:
         super().__init__()
         self.alpha = alpha
         self.momentum = momentum
+        self.entropy = entropy
 
     def build_parts(self, widths: Mapping[str, int], n_classes: int) -> None:
         """Create the heads."""
@@ -58,12 +63,12 @@ class PMR(LinearFusion):
             self.prototypes[name] = self.momentum * old + (1 - self.momentum) * means
 
     def loss(self, output: Output, batch: Batch, stage: Stage) -> Loss:
-        """Cross-entropy of the fused logits and, weighted by how far they lag, of the distances to class means."""
+        """Cross-entropy of the fused logits and of the distances to class means, by lag; entropy of those, by lead."""
         assert batch.target is not None
         parts = {"fused": cross_entropy(output.logits, batch.target)}
         if not self.prototypes:
             return Loss(parts["fused"], parts)
-        losses, found = [], []
+        losses, entropies, found = [], [], []
         for name, z in output.latents["z"].items():
             # Distances by the squared norm plus a floor: the plain norm has no gradient at a prototype.
             means = self.prototypes[name]
@@ -73,7 +78,11 @@ class PMR(LinearFusion):
             p = logits.detach().softmax(-1).gather(1, batch.target[:, None])[:, 0]
             found.append((p * present).sum() / present.sum().clamp(min=1))
             losses.append(cross_entropy(logits, batch.target, present))
+            log_p = logits.log_softmax(-1)
+            entropies.append((-(log_p.exp() * log_p).sum(-1) * present).sum() / present.sum().clamp(min=1))
             parts[f"prototype:{name}"] = losses[-1]
         s = torch.stack(found).clamp(min=1e-8)
-        weights = (s.max() / s - 1).clamp(max=1)
-        return Loss(parts["fused"] + self.alpha * (weights * torch.stack(losses)).sum(), parts)
+        lag, lead = (s.max() / s - 1).clamp(max=1), (s / s.min() - 1).clamp(max=1)
+        pulled = self.alpha * (lag * torch.stack(losses)).sum()
+        parts["entropy"] = (lead * torch.stack(entropies)).sum()
+        return Loss(parts["fused"] + pulled - self.entropy * parts["entropy"], parts)

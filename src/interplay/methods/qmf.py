@@ -28,6 +28,8 @@ class QMF(LinearFusion):
         Zhang et al., Provable Dynamic Fusion for Low-Quality Multimodal Data, ICML 2023.
     """
 
+    keeps = ("accumulated",)
+
     def __init__(self, rank: float = 1.0) -> None:
         super().__init__()
         self.rank = rank
@@ -43,7 +45,7 @@ class QMF(LinearFusion):
 
     def loss(self, output: Output, batch: Batch, stage: Stage) -> Loss:
         """Cross-entropy fused and alone, and the ranking of confidences."""
-        own = unimodal_losses(output, batch)
+        own = unimodal_losses(self, output, batch)
         parts = {"fused": cross_entropy(output.logits, batch.target), **own}
         if "row" in batch.extra and len(batch) > 1:
             parts |= {f"rank:{name}": self._rank(name, f, batch) for name, f in output.unimodal.items()}

@@ -6,11 +6,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
-from interplay.methods._base import Batch, Loss, Method, Output, Stage, any_present
+from interplay.methods._base import Batch, Loss, Method, Output, Stage, any_present, cross_entropy
 from interplay.nn import ByName
 from interplay.nn.losses import AdditiveStatistics, tcmax, tcmax_additive, tcmax_posterior
 
-HEADS = ("interaction", "additive", "joint")
+HEADS = ("conditional", "additive", "interaction", "joint")
 CELLS = 65536
 
 
@@ -23,22 +23,27 @@ class TCMax(Method):
 
     - ``"additive"``: :math:`\sum_m f_m(x_m)`. Exact and fast; each modality learns as if alone, so none is starved. Its
       optimum is the naive Bayes combination: synergy cannot be learned.
+    - ``"conditional"`` (default): with :math:`F = \sum_m f_m` and a correction :math:`g` of all embeddings, the critic
+      :math:`F + g - \log \sum_c r_c e^{F_c + g_c} + \log \sum_c r_c e^{F_c}`. It answers with the softmax of
+      :math:`F + g`, so it can form synergy, yet its sum over all combinations is that of :math:`F`: exact at the cost
+      of the additive head. :math:`F` is trained by its own loss only, :math:`g` by the whole one with :math:`F`
+      fixed; there is no weight between them. :math:`g` starts at zero.
     - ``"joint"``: a perceptron of one hidden layer on all embeddings; learns everything, including which samples
       belong together beyond the target.
-    - ``"interaction"`` (default): the additive critic under its own exact loss, plus a correction :math:`g` of all
-      embeddings under the loss of :math:`\mathrm{stop}(\sum_m f_m) + g`. Each parameter of the heads has one loss, so
-      there is no weight between them; :math:`g` starts at zero and learns only what the additive part leaves.
+    - ``"interaction"``: the additive critic under its own exact loss, plus :math:`g` under the loss of
+      :math:`\mathrm{stop}(F) + g` over pairs; unlike ``"conditional"`` it is also paid for telling samples of one class
+      apart.
 
     Any subset of modalities is answered by marginalising the critic over the training rows, not by cutting the head:
     by one vector a modality for additive parts, by a bank of embeddings otherwise. With nothing present, the class
     prior answers.
 
     Args:
-        head: ``"interaction"``, ``"additive"`` or ``"joint"``.
+        head: ``"conditional"``, ``"additive"``, ``"interaction"`` or ``"joint"``.
         hidden: width of the correction's or the joint head's hidden layer.
         label_marginal: :math:`r`, ``"uniform"`` or ``"prior"`` (class frequencies of the training part); the rule of
             prediction follows, so both give the posterior.
-        negatives: the most combinations of rows a step evaluates for heads that are not additive: all
+        negatives: the most combinations of rows a step evaluates for ``"interaction"`` and ``"joint"``: all
             :math:`B^M` if there are no more, else so many drawn besides the true ones.
         bank_size: number of training rows kept for marginalisation.
 
@@ -51,7 +56,7 @@ class TCMax(Method):
 
     def __init__(
         self,
-        head: str = "interaction",
+        head: str = "conditional",
         hidden: int = 64,
         label_marginal: str = "uniform",
         negatives: int = 1024,
@@ -85,9 +90,9 @@ class TCMax(Method):
                 {m: nn.Sequential(nn.GELU(), nn.Linear(w, self.hidden)) for m, w in widths.items()}
             )
             self.output = nn.Linear(self.hidden, n_classes)
-            size = self.hidden + (n_classes if self.head == "interaction" else 0)
+            size = self.hidden + (0 if self.head == "joint" else n_classes)
             self.register_buffer("bank", torch.zeros(len(widths), self.bank_size, size))
-        if self.head == "interaction":
+        if self.head in ("conditional", "interaction"):
             nn.init.zeros_(self.output.weight)
             nn.init.zeros_(self.output.bias)
 
@@ -98,12 +103,19 @@ class TCMax(Method):
 
     def critic(self, features: list[Tensor]) -> Tensor:
         """Logits ``(N, K)`` from one tensor ``(N, ...)`` a modality."""
-        summed = torch.stack(features).sum(0)
+        return self._of_sum(torch.stack(features).sum(0))
+
+    def _of_sum(self, summed: Tensor) -> Tensor:
         if self.head == "additive":
             return summed
         if self.head == "joint":
             return self.output(gelu(summed))
-        return summed[:, : self.n_classes] + self.output(gelu(summed[:, self.n_classes :]))
+        additive = summed[:, : self.n_classes]
+        corrected = additive + self.output(gelu(summed[:, self.n_classes :]))
+        if self.head == "interaction":
+            return corrected
+        before, after = (self._calibrated(f).logsumexp(-1, keepdim=True) for f in (additive, corrected))
+        return corrected - after + before
 
     def forward(self, batch: Batch) -> Output:
         """Posterior logits given what each row has, and given each modality alone."""
@@ -138,7 +150,7 @@ class TCMax(Method):
                 masks.all(0)[:, None], logits, tcmax_posterior(parts, self.marginals, present=list(masks))
             )
             # One modality alone: the additive part's own loss makes its marginal exact.
-            enough = 2 if self.head == "interaction" else len(masks)
+            enough = len(masks) if self.head == "additive" else 2
         partial = ~masks.all(0) & (masks.sum(0) >= max(1, enough))
         for pattern in torch.unique(masks[:, partial], dim=1).T:
             rows = ((masks == pattern[:, None]).all(0)).nonzero()[:, 0]
@@ -148,12 +160,10 @@ class TCMax(Method):
 
     def _over_bank(self, features: list[Tensor], pattern: Tensor) -> Tensor:
         """Log of the mean over the bank of exp(critic), absent modalities taken from the bank."""
-        n = len(features[0])
-        cells = [
-            f.repeat_interleave(self.bank_size, 0) if there else stored.repeat(n, 1)
-            for f, stored, there in zip(features, self.bank, pattern.tolist(), strict=True)
-        ]
-        return self.critic(cells).reshape(n, self.bank_size, -1).logsumexp(1)
+        # The critic sees the sum of all modalities only, so one sum for each side serves all pairs.
+        own = torch.stack([f for f, there in zip(features, pattern.tolist(), strict=True) if there]).sum(0)
+        cells = own[:, None] + self.bank[~pattern].sum(0)
+        return self._of_sum(cells.flatten(0, 1)).reshape(len(own), self.bank_size, -1).logsumexp(1)
 
     def loss(self, output: Output, batch: Batch, stage: Stage) -> Loss:
         """Negative bound of the total correlation plus its ceiling; one term a critic."""
@@ -164,15 +174,42 @@ class TCMax(Method):
         if self.head != "joint":
             additive = [f[:, : self.n_classes] for f in features]
             parts["additive"] = tcmax_additive(additive, batch.target, present=masks, label_marginal=r)
-        if self.head == "interaction":
+        if self.head in ("conditional", "interaction"):
             features = [torch.cat([f[:, : self.n_classes].detach(), f[:, self.n_classes :]], -1) for f in features]
-        if self.head != "additive":
+        if self.head == "conditional":
+            parts[self.head] = self._gain(features, torch.stack(masks), batch.target)
+        elif self.head != "additive":
             every = len(batch) ** len(masks) <= self.negatives
             parts[self.head] = tcmax(
                 self.critic, features, batch.target, present=masks, label_marginal=r,
                 negatives=None if every else self.negatives, chunk_size=CELLS,
             )  # fmt: skip
         return Loss(torch.stack(list(parts.values())).sum(), parts)
+
+    def _gain(self, features: list[Tensor], masks: Tensor, target: Tensor) -> Tensor:
+        """What the correction adds to the additive loss: the partition function stays the additive one."""
+        # One modality alone is answered by the additive part; one that no row has cannot be filled.
+        rows = (masks.sum(0) >= 2) & masks.any(1).all()
+        if not bool(rows.any()):
+            return features[0].new_zeros(())
+        filled = features if bool(masks.all()) else self._filled(features, masks)
+        additive = torch.stack(filled)[..., : self.n_classes].sum(0)
+        before, after = (self._calibrated(f) for f in (additive, self.critic(filled)))
+        return cross_entropy(after, target, rows) - cross_entropy(before, target, rows)
+
+    def _filled(self, features: list[Tensor], masks: Tensor) -> list[Tensor]:
+        """Features with absent modalities drawn from the additive model given those present: a class, then rows.
+
+        The loss of such a draw is at least that of the row's exact marginal (Jensen), so the bound stays a bound.
+        """
+        own = (
+            torch.stack([f[:, : self.n_classes] for f in features]).detach().masked_fill(~masks[..., None], -torch.inf)
+        )
+        marginals = own.logsumexp(1) - masks.sum(1, keepdim=True).log()
+        given = torch.where(masks[..., None], own, marginals[:, None]).sum(0)
+        classes = torch.multinomial(self._calibrated(given).softmax(-1), 1)[:, 0]
+        rows = [torch.multinomial(f.softmax(0).T[classes], 1)[:, 0] for f in own]
+        return [torch.where(m[:, None], f, f[i]) for f, m, i in zip(features, masks, rows, strict=True)]
 
     def _statistics(self, batch: Batch, features: list[Tensor]) -> AdditiveStatistics:
         assert batch.target is not None

@@ -49,7 +49,6 @@ class Unimodal(UnimodalHeads):
         return Output(stacked[first, torch.arange(len(first), device=first.device)], unimodal=unimodal)
 
     def after_fit(self, output: Output, batch: Batch) -> None:
-        """Order the modalities by validation cross-entropy."""
-        assert batch.target is not None
-        losses = [nn.functional.cross_entropy(logits, batch.target) for logits in output.unimodal.values()]
+        """Order the modalities by validation loss."""
+        losses = [self.target_loss(logits, batch.target) for logits in output.unimodal.values()]
         self.order = torch.stack(losses).argsort()

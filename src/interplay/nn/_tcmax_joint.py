@@ -2,12 +2,15 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from interplay.nn._parts import gather, sizes_of, sum_of, sum_of_exponents
 from interplay.nn._tcmax import LabelMarginal, check_rows, log_label_marginal, masks_and_mass
 
 Head = Callable[[list[Tensor]], Tensor]
@@ -24,6 +27,7 @@ def tcmax(
     negatives: int | None = None,
     chunk_size: int = 65536,
     generator: torch.Generator | None = None,
+    group: "dist.ProcessGroup | None" = None,
 ) -> Tensor:
     r"""TCMax loss of an arbitrary head :math:`f(x_1, \dots, x_M)_c`, in nats, :math:`\ge 0`.
 
@@ -38,6 +42,8 @@ def tcmax(
     A row that lacks modalities contributes the marginal :math:`\log E_j e^{f(x_S, j)}` over the rows that have them:
     all of them, or about ``n / B`` drawn ones, which then enter the sum as its positives.
 
+    For batches whose encoders do not fit into memory see :func:`accumulate_gradients`.
+
     Args:
         head: maps one tensor ``(N, ...)`` a modality to logits ``(N, K)``; called with repeated rows of ``features``.
         features: for each modality ``(B, ...)``.
@@ -48,6 +54,9 @@ def tcmax(
         negatives: how many combinations to draw, or None for all.
         chunk_size: the most combinations given to ``head`` at once.
         generator: of the draws.
+        group: a process group: rows of all its processes form the batch. Features are gathered, each process evaluates
+            its share of the combinations, and the gradient is scaled by the number of processes, because distributed
+            data parallel averages it. Every process must draw with a seed of its own.
 
     Returns:
         Scalar, nats.
@@ -62,17 +71,45 @@ def tcmax(
     """
     if negatives is not None and negatives < 1:
         raise ValueError(f"negatives must be at least 1 or None for all combinations, found {negatives}")
-    grid = _Grid(head, features, target, present, weight, chunk_size)
+    if group is None:
+        grid = _Grid(head, features, target, present, weight, chunk_size)
+        return _loss(grid, label_marginal, negatives, generator)
+    sizes = sizes_of(len(target), target, group)
+    rank = dist.get_rank(group)
+    masks = None if present is None else [gather(mask, sizes, group) for mask in present]
+    mass = None if weight is None else gather(weight, sizes, group)
+    together = [gather(f, sizes, group) for f in features]
+    grid = _Grid(head, together, gather(target, sizes, group), masks, mass, chunk_size)
+    grid.mine = slice(sum(sizes[:rank]), sum(sizes[: rank + 1]))
+    grid.turn, grid.group = (rank, len(sizes)), group
+    loss = _loss(grid, label_marginal, negatives, generator)
+    return loss.detach() + len(sizes) * (loss - loss.detach())
+
+
+def _loss(
+    grid: "_Grid", label_marginal: LabelMarginal, negatives: int | None, generator: torch.Generator | None
+) -> Tensor:
     log_r = log_label_marginal(label_marginal, grid.class_mass)
     positives, log_z = grid.exact(log_r) if negatives is None else grid.sampled(log_r, negatives, generator)
     w = grid.mass / grid.mass.sum()
-    spread = -(len(features) - 1) * torch.xlogy(w, w).sum()
-    surprise = -torch.where(w > 0, w * log_r[target], 0.0).sum()
-    return spread + surprise + log_z - (w * positives).sum()
+    spread = -(len(grid.features) - 1) * torch.xlogy(w, w).sum()
+    surprise = -torch.where(w > 0, w * log_r[grid.target], 0.0).sum()
+    own = (w * positives).sum()
+    if grid.group is not None:
+        log_z, own = sum_of_exponents(log_z, grid.group), sum_of(own, grid.group)
+    return spread + surprise + log_z - own
 
 
 class _Grid:
-    """All combinations of a batch's rows under the product of marginals; a cell ``(M, N)`` is a row a modality."""
+    """All combinations of a batch's rows under the product of marginals; a cell ``(M, N)`` is a row a modality.
+
+    Of several processes that hold the same batch, each looks after the positives of the rows ``mine`` and after its
+    ``turn`` (rank, number) of the combinations.
+    """
+
+    mine: slice = slice(None)
+    turn: tuple[int, int] = (0, 1)
+    group: "dist.ProcessGroup | None" = None
 
     def __init__(
         self,
@@ -104,13 +141,16 @@ class _Grid:
 
     def exact(self, log_r: Tensor) -> tuple[Tensor, Tensor]:
         """Each row's positive ``(B,)``, and the log expectation of exp(logits) over all cells."""
+        rank, number = self.turn
+        size = min(self.chunk_size, -(-math.prod(len(pool) for pool in self.pool) // number))
         parts = [
             self._recomputed(self._log_sum, cell, log_r, self._log_p(cell))
-            for cell in self._product(self.pool, self.chunk_size)
+            for cell in islice(self._product(self.pool, size), rank, None, number)
         ]
         positives = self._complete_positives()
-        for pattern in torch.unique(self.masks[:, self.gaps], dim=1).T:
-            rows = self.gaps[(self.masks[:, self.gaps] == pattern[:, None]).all(0)]
+        gaps = self.gaps[self._is_mine(self.gaps)]
+        for pattern in torch.unique(self.masks[:, gaps], dim=1).T:
+            rows = gaps[(self.masks[:, gaps] == pattern[:, None]).all(0)]
             absent = [m for m, there in enumerate(pattern.tolist()) if not there]
             block = torch.cartesian_prod(*(self.pool[m] for m in absent)).reshape(-1, len(absent)).T
             log_p = sum(self.p[m, index].log() for m, index in zip(absent, block, strict=True))
@@ -119,23 +159,27 @@ class _Grid:
                 cell[absent] = block.repeat(1, len(some))
                 own = self._recomputed(self._own_marginal, cell, some, log_p)
                 positives = positives.index_put((some,), own)
-        return positives, torch.stack(parts).logsumexp(0)
+        nothing = self.mass.new_full((), -torch.inf)
+        return positives, torch.stack(parts).logsumexp(0) if parts else nothing
 
     def sampled(self, log_r: Tensor, n: int, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
         """The same from the positives' own cells and ``n`` others."""
         fills = -(-n // len(self.target))
-        filled = self._fill(self.gaps.repeat_interleave(fills), generator)
-        drawn = self._draw(n, generator)
-        whole = self.complete.nonzero()[:, 0].repeat(len(self.p), 1)
+        gaps = self.gaps[self._is_mine(self.gaps)]
+        filled = self._fill(gaps.repeat_interleave(fills), generator)
+        rank, number = self.turn
+        drawn = self._draw(n * (rank + 1) // number - n * rank // number, generator)
+        whole = self.complete.nonzero()[:, 0]
+        whole = whole[self._is_mine(whole)].repeat(len(self.p), 1)
         log_weight = -self._density(torch.cat([filled, drawn], 1), n, fills).log()
         log_weight = torch.cat([self._log_p(whole), log_weight])
         cells = torch.cat([whole, filled, drawn], 1)
         logits = torch.cat([self._recomputed(self._logits, cell) for cell in torch.split(cells, self.chunk_size, 1)])
         own, filled_own = logits[: whole.shape[1]], logits[whole.shape[1] : whole.shape[1] + filled.shape[1]]
         positives = self._scatter(whole[0], own.gather(1, self.target[whole[0], None])[:, 0])
-        at_label = self.target[self.gaps].repeat_interleave(fills)[:, None]
+        at_label = self.target[gaps].repeat_interleave(fills)[:, None]
         marginal = filled_own.gather(1, at_label).reshape(-1, fills).logsumexp(1) - math.log(fills)
-        positives = positives.index_put((self.gaps,), marginal)
+        positives = positives.index_put((gaps,), marginal)
         return positives, (logits + log_r + log_weight[:, None]).flatten().logsumexp(0)
 
     def _fill(self, rows: Tensor, generator: torch.Generator | None) -> Tensor:
@@ -147,6 +191,8 @@ class _Grid:
         if all(len(pool) == 1 for pool in self.pool) and bool(self.complete.any()):
             return self.gaps.new_empty((len(self.p), 0))
         cells = self._pick(n, generator)
+        if n == 0:
+            return cells
         while bool((own := (cells == cells[0]).all(0) & self.complete[cells[0]]).any()):
             cells[:, own] = self._pick(int(own.sum()), generator)
         return cells
@@ -171,8 +217,13 @@ class _Grid:
             density = density + torch.where(inside, fills / block[row], 0.0)
         return density
 
+    def _is_mine(self, rows: Tensor) -> Tensor:
+        start, stop, _ = self.mine.indices(len(self.target))
+        return (rows >= start) & (rows < stop)
+
     def _complete_positives(self) -> Tensor:
         rows = self.complete.nonzero()[:, 0]
+        rows = rows[self._is_mine(rows)]
         own = self._logits(rows.repeat(len(self.p), 1)).gather(1, self.target[rows, None])[:, 0]
         return self._scatter(rows, own)
 

@@ -95,13 +95,22 @@ class TransformerEncoder(nn.Module):
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Encode ``(B, L, F)``; steps at or beyond ``lengths`` are never attended to nor averaged."""
+        hidden, steps = self.tokens(x, lengths)
+        return hidden.sum(1) / steps[:, None]
+
+    def tokens(self, x: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Token states ``(B, T, width)``, zero in padding, and how many of them are valid ``(B,)``."""
         tokens = self.embed(x.transpose(1, 2)).transpose(1, 2) + self.position
         if lengths is None:
-            return self.norm(self.layer(tokens)).mean(1)
-        steps = ((lengths - 1).clamp(min=0) // self.stride + 1)[:, None]
-        valid = torch.arange(tokens.shape[1], device=x.device)[None] < steps
-        hidden = self.norm(self.layer(tokens, src_key_padding_mask=~valid)) * valid[..., None]
-        return hidden.sum(1) / steps
+            return self.norm(self.layer(tokens)), lengths_of(tokens)
+        steps = (lengths - 1).clamp(min=0) // self.stride + 1
+        valid = torch.arange(tokens.shape[1], device=x.device)[None] < steps[:, None]
+        return self.norm(self.layer(tokens, src_key_padding_mask=~valid)) * valid[..., None], steps
+
+
+def lengths_of(tokens: Tensor) -> Tensor:
+    """Lengths ``(B,)`` of sequences ``(B, T, d)`` without padding."""
+    return tokens.new_full(tokens.shape[:1], tokens.shape[1], dtype=torch.long)
 
 
 ENCODERS: dict[str, Callable[..., nn.Module]] = {

@@ -3,11 +3,13 @@
 import torch
 from torch import Tensor
 
+from interplay.nn._parts import accumulate_gradients
 from interplay.nn._tcmax import AdditiveStatistics, tcmax_additive, tcmax_estimate, tcmax_posterior
 from interplay.nn._tcmax_joint import tcmax
 
 __all__ = [
     "AdditiveStatistics",
+    "accumulate_gradients",
     "gaussian_kl",
     "tcmax",
     "tcmax_additive",

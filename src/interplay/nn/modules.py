@@ -76,10 +76,11 @@ def valid_steps(x: Tensor, present: Tensor, lengths: Tensor | None) -> Tensor:
 class MaskedEncoder(nn.Module):
     """Standardisation, then an encoder; both are one part, so a model carries its preprocessing.
 
-    After standardisation zeros (the training mean) stand for absent rows and for padding.
+    After standardisation zeros (the training mean) stand for absent rows and for padding. ``shape`` is that of a
+    sample; parts that reconstruct features need it.
     """
 
-    def __init__(self, scale: Standardize, encoder: nn.Module, name: str) -> None:
+    def __init__(self, scale: Standardize, encoder: nn.Module, name: str, shape: Sequence[int] | None = None) -> None:
         super().__init__()
         width = getattr(encoder, "out_features", None)
         if not isinstance(width, int):
@@ -89,12 +90,29 @@ class MaskedEncoder(nn.Module):
             )
         self.scale, self.encoder, self.out_features = scale, encoder, width
         self.takes_lengths = bool(getattr(encoder, "takes_lengths", False))
+        self.gives_tokens = callable(getattr(encoder, "tokens", None))
+        # Vectors and sequences are described by features; images, which have one scale for all, are not.
+        described = shape is not None and len(shape) <= 2 and scale.mean.ndim == 1
+        self.n_features = int(scale.mean.shape[0]) if described else None
 
     def forward(self, x: Tensor, present: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Encode ``(B, ...)`` as ``(B, out_features)``; ``present`` is ``(B,)``, ``lengths`` ``(B,)`` or None."""
-        valid = valid_steps(x, present, lengths)
-        x = self.scale(x) * valid.reshape(*valid.shape, *[1] * (x.ndim - valid.ndim))
+        x = self.standardized(x, present, lengths)
         return self.encoder(x, lengths) if self.takes_lengths else self.encoder(x)
+
+    def tokens(self, x: Tensor, present: Tensor, lengths: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Encode ``(B, ...)`` as tokens ``(B, T, out_features)``, of which the first ``(B,)`` are valid.
+
+        An encoder that has no method ``tokens(x, lengths)`` gives one token.
+        """
+        if not self.gives_tokens:
+            return self(x, present, lengths)[:, None], torch.ones_like(present, dtype=torch.long)
+        return self.encoder.tokens(self.standardized(x, present, lengths), lengths)  # type: ignore[operator]
+
+    def standardized(self, x: Tensor, present: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """``x`` standardised, with zeros in absent rows and in padding."""
+        valid = valid_steps(x, present, lengths)
+        return self.scale(x) * valid.reshape(*valid.shape, *[1] * (x.ndim - valid.ndim))
 
 
 class GaussianHead(nn.Module):

@@ -25,6 +25,16 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 FILE_NAME = "report.html"
+METRIC_NAMES = {
+    "accuracy": "accuracy",
+    "macro_f1": "macro-F1",
+    "nll": "neg. log-likelihood",
+    "ece": "ECE",
+    "r2": "R2",
+    "mae": "mean abs. error",
+    "rmse": "root mean sq. error",
+    "pearson": "Pearson r",
+}
 
 
 def write_report(results: Results, folder: str | Path) -> Path:
@@ -54,6 +64,7 @@ def render(results: Results) -> str:
         sensitivity=_sensitivity_rows(results.measurement),
         accuracy=_accuracy_rows(results),
         quality=_quality_rows(results),
+        metrics={name: METRIC_NAMES[name] for name in results.metrics},
         figures=_figures(results),
         parts=list(results.samples[0].contributions) if results.samples else [],
         pictured=list(dict.fromkeys(name for sample in results.samples for name in sample.pictures)),
@@ -88,20 +99,23 @@ def _figures(results: Results) -> dict[str, Any]:
         label = "Bar chart of redundancy, unique information and synergy in bits; the table below has the numbers."
         found["interactions"] = svg(lambda: plot.interactions(m), label, "interactions")
     if results.scores:
-        label = "Bar chart of the accuracy of each method by condition; the table below has the numbers."
+        name = METRIC_NAMES[results.metrics[0]]
+        label = f"Bar chart of the {name} of each method by condition; the table below has the numbers."
         found["accuracy"] = svg(lambda: plot.missing_bars(results.score_frame()), label, "accuracy")
     if results.samples:
         label = "Bar chart of contributions to each sample's prediction; the table below has the numbers."
         found["contributions"] = svg(lambda: plot.contributions(_sample_frame(results)), label, "contributions")
     for i, (method, records) in enumerate(results.histories.items()):
         if records:
-            label = f"Training and validation loss and validation accuracy of {method} by epoch."
+            name = METRIC_NAMES[results.metrics[0]]
+            label = f"Training and validation loss and validation {name} of {method} by epoch."
             found["history"][method] = svg(partial(plot.history, records), label, f"history{i}")
     return found
 
 
 def _sample_frame(results: Results) -> pd.DataFrame:
-    rows = [{"prediction": s.prediction, "probability": s.probability, **s.contributions} for s in results.samples]
+    sure = [{} if s.probability is None else {"probability": s.probability} for s in results.samples]
+    rows = [{"prediction": s.prediction, **p, **s.contributions} for s, p in zip(results.samples, sure, strict=True)]
     return pd.DataFrame(rows, index=[s.id for s in results.samples])
 
 
@@ -134,7 +148,7 @@ def _accuracy_rows(results: Results) -> dict[str, Any]:
         return {}
     table = results.score_frame()
     mean = results.summary()
-    sd = table.groupby(["method", "condition"])["accuracy"].std()
+    sd = table.groupby(["method", "condition"])[results.metrics[0]].std()
     conditions = [c for c in mean.columns if c != CHANCE]
     rows = {
         method: [(mean.loc[method, c], sd.get((method, c)) if len(results.run.seeds) > 1 else None) for c in conditions]
@@ -149,8 +163,7 @@ def _quality_rows(results: Results) -> list[dict[str, Any]]:
         return []
     table = results.score_frame()
     table = table[table["condition"] == COMPLETE]
-    metrics = ["accuracy", "macro_f1", "nll", "ece", "low", "high"]
-    mean = table.groupby("method", sort=False)[metrics].mean().astype(object)
+    mean = table.groupby("method", sort=False)[[*results.metrics, "low", "high"]].mean().astype(object)
     rows: list[dict[str, Any]] = mean.where(mean.notna(), None).reset_index().to_dict(orient="records")  # type: ignore[assignment]
     return rows
 

@@ -11,14 +11,15 @@ def overview(results: Results) -> list[str]:
     """The report's first paragraph, one sentence an entry; only what the results carry."""
     sentences = reading(results.measurement)[:1]
     if results.scores:
-        table = results.summary()
-        sentences.append(f"With everything there, {_best(table[COMPLETE])} of the test samples.")
+        table, best = results.summary(), _best if results.data.classes else _best_r2
+        of = "of the test samples" if results.data.classes else "of the variance of the test targets (R2)"
+        sentences.append(f"With everything there, {best(table[COMPLETE])} {of}.")
         others = [f"{name} {value:.1%}" for name, value in table[COMPLETE].items() if value < table[COMPLETE].max()]
         if others:
             sentences.append(f"The others: {', '.join(others)}.")
         missing = [c for c in map(str, table) if c not in (COMPLETE, CHANCE)]
-        sentences += [f"{c[0].upper()}{c[1:]}, {_best(table[c])}." for c in missing]
-        if CHANCE in table:
+        sentences += [f"{c[0].upper()}{c[1:]}, {best(table[c])}." for c in missing]
+        if CHANCE in table and results.data.classes:
             sentences.append(f"Always naming the most frequent class would give {table[CHANCE].mean():.1%}.")
         if len(results.run.seeds) > 1:
             sentences.append(f"Figures are means over {len(results.run.seeds)} seeds.")
@@ -32,6 +33,13 @@ def _best(accuracy: Any) -> str:
         return f"{first[0]} is right in {accuracy.max():.1%}"
     verb = "are" if len(first) > 1 else "is"
     return f"{_and(first)} {verb} right most often, in {accuracy.max():.1%}"
+
+
+def _best_r2(r2: Any) -> str:
+    """Who explains most of the variance, ties named together."""
+    first = [str(name) for name, value in r2.items() if value == r2.max()]
+    verb = "explain" if len(first) > 1 else "explains"
+    return f"{_and(first)} {verb}{' most,' if len(r2) > 1 else ''} {r2.max():.1%}"
 
 
 def reading(measurement: Any) -> list[str]:

@@ -1,7 +1,19 @@
 """The one training loop: stages, early stopping and best-epoch selection."""
 
-from interplay.training.loop import History, Settings, evaluate, prepare, train
+from interplay.training.batches import Gaps
+from interplay.training.loop import PRECISIONS, History, Settings, evaluate, prepare, train
 from interplay.training.pretrain import Pretrained, pretrain
 from interplay.training.tensors import to_batch
 
-__all__ = ["History", "Pretrained", "Settings", "evaluate", "prepare", "pretrain", "to_batch", "train"]
+__all__ = [
+    "PRECISIONS",
+    "Gaps",
+    "History",
+    "Pretrained",
+    "Settings",
+    "evaluate",
+    "prepare",
+    "pretrain",
+    "to_batch",
+    "train",
+]

@@ -4,7 +4,6 @@ import copy
 import logging
 import math
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,11 @@ import torch
 from torch import Tensor
 
 from interplay.methods import Batch, Method, Output, Stage
+from interplay.training.batches import Batches, Gaps
 from interplay.training.checkpoints import EachEpoch, Folder, SafetensorsIO, random_state, restore_random_state
-from interplay.training.progress import StageProgress
+from interplay.training.progress import QUALITIES, StageProgress
+
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Settings:
         patience: epochs without improvement on the validation part before a stage ends.
         gradient_clip: largest gradient norm.
         device: a torch device, or "auto" for the first accelerator, else the CPU.
+        precision: one of PRECISIONS, as Lightning names them; validation and predictions are always in 32 bits.
         log_parts: keep every named part of the loss, not only the totals, in the history (costs a copy a step).
         progress: show a bar on standard error.
         checkpoints: folder for a checkpoint after every epoch; a run that finds its own there goes on exactly where
@@ -43,6 +46,7 @@ class Settings:
     patience: int = 15
     gradient_clip: float = 1.0
     device: str = "auto"
+    precision: str = "32-true"
     log_parts: bool = False
     progress: bool = False
     checkpoints: str | None = None
@@ -50,28 +54,10 @@ class Settings:
 
 @dataclass
 class History:
-    """One record an epoch: stage, epoch, training loss, validation loss and accuracy, and named parts if asked."""
+    """One record an epoch: stage, epoch, training loss, validation loss and accuracy (or R2), named parts if asked."""
 
     records: list[dict[str, Any]] = field(default_factory=list)
     best_epochs: dict[str, int] = field(default_factory=dict)
-
-
-class Batches:
-    """Shuffled slices of tensors in memory, each ``repeat`` times; a new order every epoch from its own generator."""
-
-    def __init__(self, data: Batch, size: int, generator: torch.Generator, repeat: int = 1) -> None:
-        self.data, self.size, self.generator, self.repeat = data, size, generator, repeat
-
-    def __len__(self) -> int:
-        return -(-len(self.data) // self.size) * self.repeat
-
-    def __iter__(self) -> Iterator[Batch]:
-        order = torch.randperm(len(self.data), generator=self.generator)
-        device = next(iter(self.data.present.values())).device
-        for rows in torch.split(order, self.size):
-            batch = self.data[rows.to(device)].attach(row=rows.to(device))
-            for _ in range(self.repeat):
-                yield batch
 
 
 class StageModule(pl.LightningModule):
@@ -81,6 +67,7 @@ class StageModule(pl.LightningModule):
         super().__init__()
         self.method, self.stage, self.settings = method, stage, settings
         self.training_rows, self.validation, self.generator = batches.data, validation, batches.generator
+        self.scored = method.scored(validation)
         self.best_score, self.best_epoch = (float("inf"), float("inf")), -1
         self.best_state: dict[str, Tensor] = {}
         self.records: list[dict[str, Any]] = []
@@ -96,7 +83,9 @@ class StageModule(pl.LightningModule):
         if self.stage.optimizer == "sgd":
             optimizer: torch.optim.Optimizer = torch.optim.SGD(weights, rate, momentum=0.9, weight_decay=1e-4)
         else:
-            optimizer = torch.optim.AdamW(weights, rate, weight_decay=self.settings.weight_decay, fused=True)
+            # Fused steps unscale gradients by themselves, which Lightning refuses to clip.
+            fused = self.settings.precision == "32-true"
+            optimizer = torch.optim.AdamW(weights, rate, weight_decay=self.settings.weight_decay, fused=fused)
         if self.stage.plateau is not None:
             factor, patience = self.stage.plateau
             self._plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=factor, patience=patience)
@@ -112,6 +101,7 @@ class StageModule(pl.LightningModule):
             "plateau": self._plateau.state_dict() if self.stage.plateau is not None else None,
             "random": random_state(),
             "order": self.generator.get_state(),
+            "kept": {name: getattr(self.method, name) for name in self.method.keeps},
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -121,6 +111,8 @@ class StageModule(pl.LightningModule):
         self.best_score, self.best_epoch, self.best_state = self._resumed["best"]
         self.records = self._resumed["records"]
         self.generator.set_state(self._resumed["order"])
+        for name, value in self._resumed["kept"].items():
+            setattr(self.method, name, self.transfer_batch_to_device(value, self.method.log_prior.device, 0))
 
     def on_train_start(self) -> None:
         """A stage whose patience was spent when it was interrupted takes no further epoch."""
@@ -163,24 +155,25 @@ class StageModule(pl.LightningModule):
         with torch.no_grad():
             self.method.after_epoch(self.training_rows, self.validation, self.stage)
             diagnostics = self.method.diagnostics(self.validation)
-        output = evaluate(self.method, self.validation, self.settings.batch_size)
-        target = self.validation.target
+        output = evaluate(self.method, self.scored, self.settings.batch_size)
+        target = self.scored.target
         assert target is not None
-        loss = float(torch.nn.functional.cross_entropy(output.logits, target))
-        accuracy = float((output.logits.argmax(-1) == target).float().mean())
+        loss = float(self.method.target_loss(output.logits, target))
+        quality = float(self.method.quality(output.logits, target))
+        by_loss = self.stage.select == "loss" or self.method.task == "regression"
         record = {
             "stage": self.stage.name,
             "epoch": self.current_epoch,
             "loss": float(torch.stack(self._losses).mean()),
             "validation_loss": loss,
-            "validation_accuracy": accuracy,
+            QUALITIES[self.method.task]: quality,
         }
         record |= {name: float(torch.stack(values).mean()) for name, values in self._parts.items()}
         record |= diagnostics
         self.records.append(record)
         if self.stage.plateau is not None:
             self._plateau.step(loss)
-        score = (loss, -accuracy) if self.stage.select == "loss" else (-accuracy, loss)
+        score = (loss, -quality) if by_loss else (-quality, loss)
         if math.isfinite(loss) and score < self.best_score:
             self.best_score, self.best_epoch = score, self.current_epoch
             self.best_state = copy.deepcopy(self.method.state_dict())
@@ -199,10 +192,12 @@ def evaluate(method: Method, data: Batch, batch_size: int) -> Output:
         return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
     logits = torch.cat([output.logits for output in outputs])
-    return Output(logits, join("unimodal"), join("components"), join("gate"))
+    return Output(logits, join("unimodal"), join("components"), join("gate"), join("certainty"))
 
 
-def train(method: Method, training: Batch, validation: Batch, settings: Settings, seed: int) -> History:
+def train(
+    method: Method, training: Batch, validation: Batch, settings: Settings, seed: int, gaps: Gaps | None = None
+) -> History:
     """Run all stages of a built method and leave it with the best weights, in evaluation mode.
 
     The best epoch of each stage (by ``stage.select`` on the validation part) is handed to the next one.
@@ -212,25 +207,28 @@ def train(method: Method, training: Batch, validation: Batch, settings: Settings
         training: rows to learn from.
         validation: rows that choose epochs; never trained on.
         settings: see :class:`Settings`.
-        seed: of the batch order; dropout and sampling follow torch's global state.
+        seed: of the batch order and the gaps; dropout and sampling follow torch's global state.
+        gaps: what the training rows lose in each epoch; None for nothing. Models that a method trains to prepare
+            itself see the rows as they are.
     """
     history = History()
     generator = torch.Generator().manual_seed(seed)
     folder = None
     if settings.checkpoints is not None:
-        folder = Folder(settings.checkpoints, _describe(method, training, validation, settings, seed))
+        folder = Folder(settings.checkpoints, _describe(method, training, validation, settings, seed, gaps))
     training = _prepared(method, training, settings, seed, folder)
     for number, stage in enumerate(method.stages(settings.max_epochs)):
         name = f"{number}-{stage.name}"
         done = folder.read(name) if folder else None
         if done is None:
             path = folder.under_way(name) if folder else None
-            module = _run_stage(method, stage, training, validation, settings, generator, path)
+            module = _run_stage(method, stage, training, validation, settings, generator, path, gaps)
             if not module.best_state:
                 raise RuntimeError(
                     f"stage {stage.name!r} never reached a finite validation loss; lower learning_rate "
                     f"(now {stage.learning_rate or settings.learning_rate}) or check the data"
                 )
+            _warn_of_divergence(module, settings)
             done = {"state": module.best_state, "records": module.records, "best_epoch": module.best_epoch}
             if folder:
                 folder.write(name, done | {"random": random_state(), "order": generator.get_state()})
@@ -246,11 +244,31 @@ def train(method: Method, training: Batch, validation: Batch, settings: Settings
     return history
 
 
-def _describe(method: Method, training: Batch, validation: Batch, settings: Settings, seed: int) -> str:
+def _warn_of_divergence(module: StageModule, settings: Settings) -> None:
+    """The best epoch survives a loss that turns to NaN, but whoever trains should know."""
+    lost = [r for r in module.records if not (math.isfinite(r["loss"]) and math.isfinite(r["validation_loss"]))]
+    if lost:
+        warnings.warn(
+            f"stage {module.stage.name!r}: the loss was not finite from epoch {lost[0]['epoch']} on; the weights of "
+            f"epoch {module.best_epoch} are used. Lower learning_rate (now "
+            f"{module.stage.learning_rate or settings.learning_rate}), or check the data for extreme values",
+            stacklevel=2,
+        )
+
+
+def _describe(
+    method: Method, training: Batch, validation: Batch, settings: Settings, seed: int, gaps: Gaps | None
+) -> str:
     """Text that differs between runs that must not continue each other."""
     plain = replace(settings, progress=False, checkpoints=None)
-    sums = [float(x.double().sum()) for batch in (training, validation) for x in batch.modalities.values()]
-    return f"{method!r} {plain} seed={seed} rows={len(training)},{len(validation)} sums={sums}"
+    sums = [float(x.double().sum()) for batch in (training, validation) for x in _tensors(batch)]
+    rows = f"{len(training)},{len(validation)}"
+    lost = None if gaps is None else gaps.pattern
+    return f"{method!r} {method.criterion} {plain} seed={seed} missing={lost} rows={rows} sums={sums}"
+
+
+def _tensors(batch: Batch) -> list[Tensor]:
+    return [*batch.modalities.values(), *([] if batch.target is None else [batch.target])]
 
 
 def _prepared(method: Method, training: Batch, settings: Settings, seed: int, folder: Folder | None) -> Batch:
@@ -289,11 +307,14 @@ def _run_stage(
     settings: Settings,
     generator: torch.Generator,
     checkpoint: Path | None,
+    gaps: Gaps | None,
 ) -> StageModule:
     method.begin_stage(stage)
     if "encoders" in stage.frozen:
-        training, validation = method.cache_encodings(training), method.cache_encodings(validation)
-    batches = Batches(training, settings.batch_size, generator, method.steps_per_batch)
+        validation = method.cache_encodings(validation)
+        if gaps is None:  # else the encodings change with the gaps
+            training = method.cache_encodings(training)
+    batches = Batches(training, settings.batch_size, generator, method.steps_per_batch, gaps)
     method.train()
     frozen = [p for name in stage.frozen for p in method.get_submodule(name).parameters()]
     for parameter in frozen:
@@ -311,6 +332,7 @@ def _run_stage(
             max_epochs=stage.epochs,
             accelerator="cpu" if device.type == "cpu" else device.type,
             devices=1,
+            precision=settings.precision,  # type: ignore[arg-type]
             gradient_clip_val=settings.gradient_clip,
             callbacks=callbacks,
             logger=False,

@@ -1,6 +1,7 @@
 """From data sets to tensors."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from interplay.nn import valid_steps
 
 def to_batch(
     dataset: MultimodalDataset,
-    target: NDArray[np.int64] | None = None,
+    target: NDArray[Any] | None = None,
     *,
     shapes: Mapping[str, tuple[int, ...]] | None = None,
 ) -> Batch:
@@ -23,7 +24,7 @@ def to_batch(
 
     Args:
         dataset: any data set.
-        target: class codes ``(n,)``, or None.
+        target: class codes or standardised numbers ``(n,)``, or None.
         shapes: shape of a sample by modality, for modalities that are absent in all rows.
     """
     present = {name: torch.from_numpy(mask.copy()) for name, mask in dataset.present.items()}
@@ -40,5 +41,4 @@ def to_batch(
     extra = {}
     if dataset.groups is not None:
         extra["group"] = torch.from_numpy(np.unique(dataset.groups, return_inverse=True)[1].astype(np.int64))
-    codes = None if target is None else torch.from_numpy(target)
-    return Batch(modalities, present, lengths, codes, extra=extra)
+    return Batch(modalities, present, lengths, None if target is None else torch.from_numpy(target), extra=extra)

@@ -1,0 +1,321 @@
+"""What classifier and regressor share: everything but the target."""
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor, nn
+
+from interplay import methods
+from interplay.data import MultimodalDataset, as_dataset
+from interplay.data.missing import Pattern, as_pattern
+from interplay.data.validation import Task
+from interplay.estimators import persistence
+from interplay.estimators.explanation import Columns, explanation
+from interplay.estimators.imputation import Imputation, imputation
+from interplay.methods import LOSSES, Batch, Method, Output
+from interplay.nn import MaskedEncoder, Standardize, build_encoder, default_encoder, valid_steps
+from interplay.training import PRECISIONS, Gaps, History, Settings, evaluate, to_batch, train
+
+EncoderChoice = str | nn.Module
+Data = MultimodalDataset | Mapping[str, Any]
+
+
+class MultimodalEstimator(BaseEstimator, ABC):
+    """Fit, predict, explain, save and load; a subclass says what the target is."""
+
+    _task: ClassVar[Task]
+
+    @abstractmethod
+    def predict(self, X: Data) -> NDArray[Any]:
+        """What each row is predicted to be ``(n,)``."""
+
+    @abstractmethod
+    def _labelled(self, dataset: MultimodalDataset) -> MultimodalDataset:
+        """The data with a target of the right kind; complains of any other."""
+
+    @abstractmethod
+    def _learn_target(self, dataset: MultimodalDataset, training: MultimodalDataset) -> None:
+        """Set what is known of the target: from all data given for training, or from the part that is trained on."""
+
+    @abstractmethod
+    def _encode_target(self, dataset: MultimodalDataset) -> NDArray[Any]:
+        """Target ``(n,)`` as the method sees it."""
+
+    @abstractmethod
+    def _prior(self, target: Tensor) -> Tensor:
+        """What the method answers where nothing is present; see :meth:`interplay.methods.Method.build`."""
+
+    @abstractmethod
+    def _columns(self, output: Output) -> Columns:
+        """What an explanation says of these outputs in terms of the target."""
+
+    @abstractmethod
+    def _target_config(self) -> dict[str, Any]:
+        """What is known of the target, for JSON."""
+
+    @abstractmethod
+    def _restore_target(self, config: Mapping[str, Any]) -> None:
+        """The opposite of :meth:`_target_config`."""
+
+    def __init__(
+        self,
+        method: str | Method = "dmil",
+        *,
+        encoders: EncoderChoice | Mapping[str, EncoderChoice] | None = None,
+        width: int = 64,
+        dropout: float = 0.2,
+        max_epochs: int = 100,
+        batch_size: int = 64,
+        learning_rate: float = 1e-3,
+        weight_decay: float = 1e-2,
+        patience: int = 15,
+        validation_fraction: float = 0.15,
+        loss: str | None = None,
+        missing: float | Pattern | None = None,
+        device: str = "auto",
+        precision: str = "32-true",
+        random_state: int | np.random.RandomState | None = None,
+        progress: bool = False,
+        checkpoints: str | None = None,
+    ) -> None:
+        self.method = method
+        self.encoders = encoders
+        self.width = width
+        self.dropout = dropout
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.patience = patience
+        self.validation_fraction = validation_fraction
+        self.loss = loss
+        self.missing = missing
+        self.device = device
+        self.precision = precision
+        self.random_state = random_state
+        self.progress = progress
+        self.checkpoints = checkpoints
+
+    def fit(self, X: Data, y: Any = None, *, validation: Data | None = None) -> Self:
+        """Train on a data set.
+
+        Args:
+            X: a :class:`~interplay.MultimodalDataset` or a mapping from modality to array.
+            y: class labels or numbers; None takes the data set's own target.
+            validation: a labelled data set that chooses epochs, instead of a share of ``X``.
+
+        Raises:
+            ValueError: for data or parameters that cannot be used; the message says what to change.
+        """
+        dataset = self._labelled(as_dataset(X, y))
+        self._check_parameters()
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        training, held_out = self._validation_split(dataset, validation, seed)
+        self._learn_target(dataset, training)
+        self.modality_names_ = dataset.names
+        self.shapes_ = {name: x.shape[1:] or (1,) for name, x in dataset.modalities.items()}
+        self.n_features_in_ = int(sum(np.prod(shape) for shape in self.shapes_.values()))
+        pattern = as_pattern(self.missing)
+        gaps = None if pattern is None else Gaps(pattern, training)
+        if gaps is not None:
+            gaps.draw(0)  # complains of a pattern that does not fit the data
+        device = _device(self.device)
+        # Own random streams: training neither reads nor moves the caller's torch state.
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(seed)
+            batch = to_batch(training, self._encode_target(training))
+            self.method_ = self._build(batch).to(device)
+            self.history_: History = train(
+                self.method_,
+                batch.to(device),
+                to_batch(held_out, self._encode_target(held_out)).to(device),
+                self._settings(),
+                seed,
+                gaps,
+            )
+        return self
+
+    def explain(self, X: Data, *, n_draws: int = 0) -> pd.DataFrame:
+        r"""Say, for each row, what the prediction is made of.
+
+        A contribution is the gate's weight times how far part ``c`` pushes towards the prediction. For a classifier
+        that is the logit of the predicted class minus its mean over classes,
+        :math:`g_c\,(\ell_{c,\hat y} - \tfrac1K \sum_k \ell_{c,k})`; for a regressor the predicted number minus the
+        mean of the training target, :math:`g_c\,(f_c - \bar y)`, in the units of the target.
+
+        Args:
+            X: rows to explain.
+            n_draws: how often to draw the latents from their posteriors, for the columns ``sd:<part>``, the standard
+                deviation of each contribution (0 for methods without posteriors; always the same draws).
+
+        Returns:
+            One row a sample, indexed by id: ``prediction``, a classifier's ``probability``; for methods with parts the
+            contributions ``redundancy``, ``unique:<modality>``, ``synergy``, the weights ``gate:<part>``, and what each
+            part alone would say, ``prediction:<part>``; for methods that impute ``imputed:<modality>``, how much of an
+            absent modality the others settle, from 0 to 1 (NaN where it is there); ``missing``, the absent modalities
+            joined by commas.
+        """
+        output, dataset = self._outputs(X)
+        draws = [self._draw(dataset, seed) for seed in range(n_draws)]
+        return explanation(self._columns(output), output, dataset, draws)
+
+    def impute(self, X: Data, *, n_draws: int = 32) -> Imputation:
+        """Fill in absent modalities from those that are there, with the spread of each value.
+
+        Args:
+            X: rows with gaps; a modality may be absent in all of them.
+            n_draws: draws of the latents behind the spread of the features; always the same draws.
+
+        Raises:
+            ValueError: the method does not impute (``"cyin"`` does).
+        """
+        check_is_fitted(self, "method_")
+        if n_draws < 2:
+            raise ValueError(f"n_draws must be at least 2, found {n_draws}")
+        dataset = self._conform(X)
+        device = next(self.method_.parameters()).device
+        batch = to_batch(dataset, shapes=self.shapes_).to(device)
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(0)
+            chunks = [self.method_.impute(chunk, n_draws) for chunk in batch.chunks(max(self.batch_size, 1024))]
+        return imputation(chunks, dataset)
+
+    def _draw(self, dataset: MultimodalDataset, seed: int) -> Output:
+        device = next(self.method_.parameters()).device
+        self.method_.sampling = True
+        try:
+            with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+                torch.manual_seed(seed)
+                return self._outputs(dataset)[0]
+        finally:
+            self.method_.sampling = False
+
+    def save(self, folder: Any) -> None:
+        """Write ``model.safetensors`` and ``config.json`` into a folder; an interrupted save keeps the old model."""
+        check_is_fitted(self, "method_")
+        persistence.save(self, folder)
+
+    @classmethod
+    def load(cls, folder: Any, *, encoders: Mapping[str, nn.Module] | None = None) -> Self:
+        """Read a model that :meth:`save` wrote.
+
+        Args:
+            folder: the model's folder.
+            encoders: the modules that were given to ``fit``, where they were not interplay's own.
+        """
+        return persistence.load(cls, folder, encoders)
+
+    def _check_parameters(self) -> None:
+        for name in ("max_epochs", "batch_size", "width", "patience"):
+            value = getattr(self, name)
+            if not isinstance(value, int | np.integer) or value < 1:
+                raise ValueError(f"{name} must be an integer >= 1, found {value!r}")
+        if not self.learning_rate > 0:
+            raise ValueError(f"learning_rate must be > 0, found {self.learning_rate!r}")
+        if not 0 < self.validation_fraction < 1:
+            raise ValueError(f"validation_fraction must lie between 0 and 1, found {self.validation_fraction!r}")
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"precision must be {' or '.join(map(repr, PRECISIONS))}, found {self.precision!r}")
+        if self._criterion not in LOSSES[self._task]:
+            raise ValueError(
+                f"loss must be {' or '.join(map(repr, LOSSES[self._task]))} for {self._task}, found {self.loss!r}"
+            )
+
+    @property
+    def _criterion(self) -> str:
+        return LOSSES[self._task][0] if self.loss is None else self.loss
+
+    def _settings(self) -> Settings:
+        return Settings(
+            max_epochs=self.max_epochs,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            patience=self.patience,
+            precision=self.precision,
+            progress=self.progress,
+            checkpoints=self.checkpoints,
+        )
+
+    def _validation_split(
+        self, dataset: MultimodalDataset, validation: Data | None, seed: int
+    ) -> tuple[MultimodalDataset, MultimodalDataset]:
+        if validation is None:
+            return dataset.split(self.validation_fraction, random_state=seed)
+        held_out = as_dataset(validation)
+        if held_out.target is None:
+            raise ValueError("the validation data have no target; pass a MultimodalDataset with one")
+        return dataset, held_out
+
+    def _build(self, batch: Batch) -> Method:
+        method = methods.make(self.method)
+        method.check(self.modality_names_, self._task)
+        chosen = self._encoder_choices()
+        encoders: dict[str, nn.Module] = {}
+        for name, choice in chosen.items():
+            # A copy, so that fitting twice starts twice from the user's module.
+            module = copy.deepcopy(choice) if isinstance(choice, nn.Module) else self._named_encoder(name, choice)
+            x, present = batch.modalities[name], batch.present[name]
+            scale = Standardize.fit(x, valid_steps(x, present, batch.lengths.get(name)), image=choice == "conv")
+            encoders[name] = MaskedEncoder(scale, module, name, self.shapes_[name])
+        assert batch.target is not None
+        method.criterion = self._criterion
+        method.build(encoders, self._prior(batch.target))
+        return method
+
+    def _named_encoder(self, name: str, choice: str) -> nn.Module:
+        try:
+            return build_encoder(choice, self.shapes_[name], width=self.width, dropout=self.dropout)
+        except ValueError as error:
+            raise ValueError(f"modality {name!r}: {error}") from None
+
+    def _encoder_choices(self) -> dict[str, EncoderChoice]:
+        given = self.encoders
+        if given is None or isinstance(given, str):
+            return {name: given or default_encoder(shape) for name, shape in self.shapes_.items()}
+        if isinstance(given, nn.Module):
+            raise ValueError("encoders: give a mapping from modality to module; one module cannot serve all")
+        unknown = sorted(set(given) - set(self.shapes_))
+        if unknown:
+            raise ValueError(f"encoders name unknown modalities {unknown}; the data have {list(self.shapes_)}")
+        return {name: given.get(name, default_encoder(shape)) for name, shape in self.shapes_.items()}
+
+    def _outputs(self, X: Data) -> tuple[Output, MultimodalDataset]:
+        check_is_fitted(self, "method_")
+        dataset = self._conform(X)
+        device = next(self.method_.parameters()).device
+        return evaluate(self.method_, to_batch(dataset, shapes=self.shapes_).to(device), self.batch_size), dataset
+
+    def _conform(self, X: Data) -> MultimodalDataset:
+        """The data with the model's modalities in the model's order; shapes are checked where anything is present."""
+        dataset = as_dataset(X, names=self.modality_names_)
+        for name, shape in self.shapes_.items():
+            found = dataset.modalities[name].shape[1:] or (1,)
+            if found != shape and dataset.present[name].any():
+                raise ValueError(
+                    f"modality {name!r}: expected samples of shape {shape}, as in training, found {found}; "
+                    "prepare the data as for training, or give None if the modality is absent"
+                )
+        return dataset
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+        return accelerator or torch.device("cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).split("\n", 1)[0]
+        raise ValueError(f"device {name!r} cannot be used ({reason}); use 'auto' or 'cpu'") from None
+    return device

@@ -1,0 +1,171 @@
+"""One cell: train, test, measure what it costs."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from interplay.data import MultimodalDataset
+from interplay.evaluation.comparison.entries import Entry, on_dataset, seeded
+from interplay.evaluation.metrics import answers, score_model
+from interplay.evaluation.missing import CHANCE, COMPLETE
+from interplay.evaluation.results import versions
+from interplay.evaluation.robustness import robustness
+
+Metric = Callable[[Any, MultimodalDataset], float]
+ROW = ["condition", "rate", "metric", "value"]
+MISSING = "missing"
+
+
+@dataclass
+class Trial:
+    """What a cell found.
+
+    Attributes:
+        rows: ``condition``, ``rate``, ``metric``, ``value``.
+        predictions: a row for each row of the test part.
+        notes: what else is written down: versions, what could not be computed and why.
+    """
+
+    rows: pd.DataFrame
+    predictions: pd.DataFrame
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
+def trial(
+    estimator: Any,
+    train: MultimodalDataset,
+    test: MultimodalDataset,
+    seed: int,
+    *,
+    metrics: Mapping[str, Metric] | None = None,
+    missing: bool = True,
+) -> Trial:
+    """Fit a fresh copy on ``train`` and test it on ``test``, complete and with modalities missing."""
+    chosen = estimator.estimator(train.task) if isinstance(estimator, Entry) else estimator
+    model = on_dataset(seeded(chosen, seed))
+    _reset_peak()
+    wall, processor = time.perf_counter(), time.process_time()
+    model.fit(train)
+    costs = {"seconds": time.perf_counter() - wall, "processor_seconds": time.process_time() - processor}
+    costs |= {"memory_mb": _peak_mb(), **_size(model)}
+    started = time.perf_counter()
+    notes: dict[str, Any] = {"versions": versions(), "problems": {}}
+    blocks = [_rows(COMPLETE, score_model(model, test))]
+    predictions = predict(model, test)
+    if missing:
+        blocks += _conditions(model, test, notes["problems"])
+    tested = time.perf_counter()
+    blocks.append(_rows(COMPLETE, _own(model, test, metrics or {}, notes["problems"])))
+    costs |= {"test_seconds": tested - started, "metric_seconds": time.perf_counter() - tested}
+    blocks.append(_rows("cost", costs))
+    notes["finished"] = pd.Timestamp.now("UTC").isoformat(timespec="seconds")
+    return Trial(pd.concat(blocks, ignore_index=True)[ROW], predictions, notes)
+
+
+def predict(model: Any, test: MultimodalDataset) -> pd.DataFrame:
+    """Answers on the complete test part.
+
+    ``id``, ``group`` where there are subjects, ``target``, ``predicted``, and of classifiers ``probability`` (of the
+    target) and ``probabilities`` (of all classes, in their order).
+    """
+    said = answers(model, test)
+    frame: dict[str, Any] = {"id": test.ids, "target": test.target}
+    if test.groups is not None:
+        frame["group"] = test.groups
+    if (classes := getattr(model, "classes_", None)) is None:
+        return pd.DataFrame(frame | {"predicted": said})
+    codes = np.searchsorted(classes, np.asarray(test.target))
+    frame["predicted"] = np.asarray(classes)[said.argmax(1)]
+    frame["probability"] = said[np.arange(len(test)), codes]
+    frame["probabilities"] = list(said.astype(np.float32))
+    return pd.DataFrame(frame)
+
+
+def _conditions(model: Any, test: MultimodalDataset, problems: dict[str, str]) -> list[pd.DataFrame]:
+    """Every proper subset of modalities, missing rates, what each modality is worth, and their means."""
+    try:
+        found = robustness(model, test)
+    except Exception as error:  # somebody else's model may not take gaps
+        problems[MISSING] = f"{type(error).__name__}: {error}"
+        return []
+    subsets = found.subsets.iloc[1:].drop(columns=["missing", "size"]).rename(columns={"subset": "condition"})
+    rates = found.rates.iloc[1:].copy()
+    rates["condition"] = [f"rate {rate:.3g}" for rate in rates["rate"]]
+    costs = found.costs.assign(condition="without " + found.costs["modality"].astype(str)).drop(columns="modality")
+    means = {name: getattr(found, name) for name in ("mean_subsets", "mean_rates", "relative")}
+    known = {name: value for name, value in means.items() if not np.isnan(value)}
+    tidy = [_melted(table) for table in (subsets, rates, costs) if len(table)]
+    return [
+        *tidy,
+        _rows(MISSING, known | {"effective": found.effective()}),
+        _rows(CHANCE, {found.metric: found.chance}),
+    ]
+
+
+def _melted(table: pd.DataFrame) -> pd.DataFrame:
+    wide = table if "rate" in table else table.assign(rate=np.nan)
+    return wide.melt(["condition", "rate"], var_name="metric", value_name="value").astype({"value": float})
+
+
+def _own(
+    model: Any, test: MultimodalDataset, metrics: Mapping[str, Metric], problems: dict[str, str]
+) -> dict[str, float]:
+    """The user's metrics, and the method's own diagnostics at its last best epoch; a metric that fails is noted."""
+    found: dict[str, float] = _diagnostics(model)
+    for name, metric in metrics.items():
+        try:
+            found[name] = float(metric(getattr(model, "model", model), test))
+        except Exception as error:
+            problems[f"metric {name}"] = f"{type(error).__name__}: {error}"
+            found[name] = float("nan")
+    return found
+
+
+def _diagnostics(model: Any) -> dict[str, float]:
+    history = getattr(model, "history_", None)
+    if history is None or not history.records:
+        return {}
+    last = history.records[-1]["stage"]
+    best = [r for r in history.records if r["stage"] == last and r["epoch"] == history.best_epochs.get(last)]
+    numbers = best[-1] if best else history.records[-1]
+    return {k: float(v) for k, v in numbers.items() if isinstance(v, float) and k != "loss"}
+
+
+def _size(model: Any) -> dict[str, float]:
+    found = {}
+    if (method := getattr(model, "method_", None)) is not None:
+        found["parameters"] = float(sum(p.numel() for p in method.parameters()))
+    inner: Any = getattr(model, "estimator_", None)
+    if hasattr(inner, "coef_"):
+        found["parameters"] = float(np.size(inner.coef_) + np.size(inner.intercept_))
+    if (history := getattr(model, "history_", None)) is not None:
+        found["epochs"] = float(len(history.records))
+    return found
+
+
+def _rows(condition: str, values: Mapping[str, float]) -> pd.DataFrame:
+    frame = pd.DataFrame({"metric": list(values), "value": [float(v) for v in values.values()]})
+    return frame.assign(condition=condition, rate=np.nan)
+
+
+def _reset_peak() -> None:
+    """Start the kernel's high-water mark of resident memory anew, where the system can (Linux)."""
+    try:
+        with open("/proc/self/clear_refs", "w") as file:
+            file.write("5")
+    except OSError:
+        return
+
+
+def _peak_mb() -> float:
+    """High-water mark of resident memory since then, in MB; NaN where the system does not tell."""
+    try:
+        with open("/proc/self/status") as file:
+            lines = dict(line.split(":", 1) for line in file)
+        return float(lines["VmHWM"].split()[0]) / 1024
+    except (OSError, KeyError):
+        return float("nan")
