@@ -354,6 +354,8 @@ def comparison(
         Methods that one vertical line on the right spans are not told apart; with fewer than three methods or two data
         sets there are no lines.
     """
+    from matplotlib.ticker import MaxNLocator
+
     from interplay.evaluation.comparison.statistics import cliques
 
     ranks = result.ranks(metric, condition)
@@ -374,7 +376,7 @@ def comparison(
     axes.set_yticks(rows, [_plain(f"{name} {rank:.1f}", 40) for name, rank in mean.items()])
     axes.set_ylim(len(ranks) - 0.4, -0.6)
     axes.set_xlim(left=0.5)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(axis="x", color="#dddddd", linewidth=0.7, zorder=0)
     axes.set_xlabel(text)
     return axes

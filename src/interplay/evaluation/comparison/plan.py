@@ -186,7 +186,7 @@ class Plan(_Strict):
         return Path(folder) if folder is not None else self._base / self.folder
 
 
-_FIELDS = {"data": DataPlan, "methods": MethodPlan, "settings": FitSettings}
+_FIELDS: dict[str, type[BaseModel]] = {"data": DataPlan, "methods": MethodPlan, "settings": FitSettings}
 
 
 def _explained(error: ValidationError) -> str:
@@ -195,6 +195,8 @@ def _explained(error: ValidationError) -> str:
     place = [str(step) for step in first["loc"]]
     where = ".".join(place) or "the file"
     if first["type"] == "extra_forbidden":
-        model = FitSettings if "settings" in place[:-1] else _FIELDS.get(place[0], Plan) if len(place) > 1 else Plan
+        model: type[BaseModel] = (
+            FitSettings if "settings" in place[:-1] else _FIELDS.get(place[0], Plan) if len(place) > 1 else Plan
+        )
         return f"unknown field {where!r}; choose among {', '.join(model.model_fields)}"
     return f"field {where!r}: {first['msg']}, found {first['input']!r}"

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from interplay.evaluation.comparison.statistics import (
     Difference,
@@ -38,14 +39,16 @@ class Comparison:
         failures: a row for each cell that failed: ``dataset``, ``method``, ``seed``, ``fold``, ``error``.
     """
 
+    failures: pd.DataFrame
+
     def __init__(self, store: Store, cells: Sequence[Cell], methods: Sequence[str], datasets: Sequence[str]) -> None:
         self.store, self.cells = store, list(cells)
         self.methods, self.datasets = list(methods), list(datasets)
         read = [store.read(cell) for cell in cells]
         keys = ["dataset", "method", "seed", "fold", "condition", "rate", "metric", "value"]
-        self.frame = (
-            pd.concat([rows for rows, _ in read], ignore_index=True)[keys] if read else pd.DataFrame(columns=keys)
-        )
+        # One table from all files: a frame for each would take most of the time.
+        whole = pa.concat_tables([rows for rows, _ in read]).to_pandas() if read else pd.DataFrame(columns=keys)
+        self.frame = whole[keys]
         self.notes = pd.DataFrame([notes for _, notes in read])
 
     @classmethod
@@ -115,8 +118,8 @@ class Comparison:
 
         With ``text``, one column a data set that reads ``0.612 ± 0.021``, for people.
         """
-        cells = {"index": "method", "columns": "dataset", "values": "value", "sort": False}
-        statistics = {"mean": "mean", "sd": "std", "n": "count"}
+        cells: dict[str, Any] = {"index": "method", "columns": "dataset", "values": "value", "sort": False}
+        statistics: dict[str, Any] = {"mean": "mean", "sd": "std", "n": "count"}
         wide = {
             name: self._arranged(self.values(metric, condition).pivot_table(**cells, aggfunc=how, dropna=False))
             for name, how in statistics.items()

@@ -133,15 +133,14 @@ class Store:
             found.append(Cell(dataset, method, int(seed), int(fold) if fold else None))
         return found
 
-    def read(self, cell: Cell) -> tuple[pd.DataFrame, dict[str, Any]]:
+    def read(self, cell: Cell) -> tuple[pa.Table, dict[str, Any]]:
         """Numbers and notes of a finished cell."""
-        table = pq.read_table(self.path(cell))
+        table = pq.read_table(self.path(cell), partitioning=None)
         notes = json.loads(table.schema.metadata[KEY])
-        frame = table.to_pandas()
         key = {"dataset": cell.dataset, "method": cell.method, "seed": cell.seed, "fold": cell.fold or 0}
-        for at, (name, value) in enumerate(key.items()):
-            frame.insert(at, name, value)
-        return frame, notes
+        for name, value in key.items():
+            table = table.append_column(name, pa.array([value] * len(table)))
+        return table.replace_schema_metadata(None), notes
 
     def read_predictions(self, cell: Cell) -> pd.DataFrame:
         """Answers of a finished cell on its complete test part."""

@@ -78,7 +78,7 @@ def predict(model: Any, test: MultimodalDataset) -> pd.DataFrame:
         frame["group"] = test.groups
     if (classes := getattr(model, "classes_", None)) is None:
         return pd.DataFrame(frame | {"predicted": said})
-    codes = np.searchsorted(classes, test.target)
+    codes = np.searchsorted(classes, np.asarray(test.target))
     frame["predicted"] = np.asarray(classes)[said.argmax(1)]
     frame["probability"] = said[np.arange(len(test)), codes]
     frame["probabilities"] = list(said.astype(np.float32))
@@ -139,7 +139,8 @@ def _size(model: Any) -> dict[str, float]:
     found = {}
     if (method := getattr(model, "method_", None)) is not None:
         found["parameters"] = float(sum(p.numel() for p in method.parameters()))
-    elif hasattr(inner := getattr(model, "estimator_", None), "coef_"):
+    inner: Any = getattr(model, "estimator_", None)
+    if hasattr(inner, "coef_"):
         found["parameters"] = float(np.size(inner.coef_) + np.size(inner.intercept_))
     if (history := getattr(model, "history_", None)) is not None:
         found["epochs"] = float(len(history.records))
