@@ -28,7 +28,7 @@ from sklearn.preprocessing import StandardScaler
 import interplay as ip
 
 ASKED = ["ravdess", "cmu_mosi", "crema_d_votes", "av_digits_small", "100leaves"]
-MORE = ["av_digits_degraded", "wikipedia", "3sources", "shoulder_watch", "handwritten6"]
+MORE = ["av_digits_degraded", "wikipedia", "3sources", "handwritten6"]
 
 
 def thirds(rows, y, groups, seed):

@@ -99,7 +99,7 @@ def figure(table: pd.DataFrame, path: Path) -> None:
         label = "both modalities" if removed == "none" else f"{removed} removed"
         axes.text((i + 0.5) * len(METHODS) - 0.5, len(table), label, ha="center", va="center")
         axes.axvline(i * len(METHODS) - 0.5, color="white", linewidth=4)
-    new.savefig(path, dpi=110)
+    new.savefig(path, dpi=80)
 
 
 def main() -> None:

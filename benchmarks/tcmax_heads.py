@@ -22,14 +22,14 @@ from interplay.methods.tcmax import HEADS
 
 # Not cmu_mosi: its features have seen the labels of its training part.
 DATA = ("ravdess", "100leaves", "handwritten6", "crema_d_votes")
-CONTROLS = ("naivebayes", "joint", "i2m2")
+METHODS = (*(f"tcmax:{head}" for head in HEADS), "naivebayes", "joint", "i2m2")
 METRICS = ("accuracy", "nll", "alone", "seconds")
 
 
 def judge(data: str, method: str, seed: int) -> dict[str, object]:
     train, _ = train_and_test(data, 0)
     train, judged = train.split(0.25, random_state=100 + seed)
-    chosen = ip.methods.TCMax(method) if method in HEADS else method
+    chosen = ip.methods.TCMax(method.removeprefix("tcmax:")) if method.startswith("tcmax:") else method
     start = time.process_time()
     model = ip.MultimodalClassifier(chosen, random_state=seed, max_epochs=30, patience=6, batch_size=128).fit(train)
     seconds = time.process_time() - start
@@ -38,7 +38,7 @@ def judge(data: str, method: str, seed: int) -> dict[str, object]:
     others = [[other for other in judged.names if other != name] for name in judged.names]
     alone = np.mean([model.score(judged.without(*names)) for names in others])
     return {
-        "data": data, "method": f"tcmax:{method}" if method in HEADS else method, "seed": seed,
+        "data": data, "method": method, "seed": seed,
         "accuracy": float((p.argmax(1) == y).mean()), "nll": float(-np.log(p[np.arange(len(y)), y]).mean()),
         "alone": float(alone), "seconds": seconds,
     }  # fmt: skip
@@ -52,10 +52,10 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     lines = options.results.read_text().splitlines() if options.results.exists() else []
-    done = {(r["data"], r["method"].removeprefix("tcmax:"), r["seed"]) for r in map(json.loads, lines)}
+    done = {(r["data"], r["method"], r["seed"]) for r in map(json.loads, lines)}
     for seed in range(options.seeds):
         for data in options.data:
-            for method in (*HEADS, *CONTROLS):
+            for method in METHODS:
                 if (data, method, seed) not in done:
                     with options.results.open("a") as file:
                         file.write(json.dumps(judge(data, method, seed)) + "\n")

@@ -155,13 +155,14 @@ X, Y, G = np.tile([0, 1], 10), np.tile([0, 0, 1, 1], 5), np.arange(20) // 4
     [
         ({"labelled": {"a": (X, Y, G[:-1]), "b": (X, Y)}}, r"a: groups have shape \(19,\)"),
         ({"labelled": {"a": (X, Y, G * 0), "b": (X, Y)}}, "a: 1 subjects in groups"),
+        ({"labelled": {"a": (X, Y, G % 3), "b": (X, Y)}}, "3 subjects in groups, expected at least 2 n_splits = 4"),
         ({"labelled": {"a": (X, Y, G * 0.5), "b": (X, Y)}}, "integers or strings"),
         ({"labelled": {"a": (X, Y, G), "b": (X, Y, G.astype(str))}}, "numbers in one source and strings in another"),
         ({"pair_groups": G[:3]}, r"pairs: groups have shape \(3,\)"),
         ({"labelled": {"a": MultimodalDataset({"a": X}), "b": (X, Y)}}, r"labelled\['a'\] is a data set .* no target"),
         ({"pairs": MultimodalDataset({"a": X})}, r"pairs has the modalities \['a'\]"),
         ({"pairs": MultimodalDataset({"a": X, "b": X}, groups=G), "pair_groups": G}, "leave pair_groups out"),
-        ({"labelled": {"a": (X * 0.5, Y, Y), "b": (X, Y)}}, "no 2 folds by subject"),
+        ({"labelled": {"a": (X * 0.5, Y, np.where(Y, 9, np.arange(20) % 3)), "b": (X, Y)}}, "no 2 folds by subject"),
     ],
 )
 def test_bad_input_is_named(change, message):

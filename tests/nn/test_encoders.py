@@ -59,6 +59,37 @@ def test_transformer_result_depends_on_valid_steps_only() -> None:
     assert not torch.allclose(module(other, present, lengths)[0], module(x, present, lengths)[0])
 
 
+@pytest.mark.parametrize("length", [9, 150])
+def test_mean_of_the_tokens_is_the_encoding(length: int) -> None:
+    """Over valid tokens; what lies in padding is zero."""
+    shape = (length, 3)
+    encoder = build_encoder("transformer", shape, width=16, dropout=0.0)
+    module = MaskedEncoder(Standardize(torch.zeros(3), torch.ones(3)), encoder, "walk", shape)
+    x, lengths = torch.randn(4, *shape), torch.tensor([1, 5, length - 1, length])
+    present = torch.ones(4, dtype=torch.bool)
+    tokens, steps = module.tokens(x, present, lengths)
+    beyond = torch.arange(tokens.shape[1])[None] >= steps[:, None]
+    assert (tokens[beyond] == 0).all()
+    torch.testing.assert_close(tokens.sum(1) / steps[:, None], module(x, present, lengths))
+    whole, count = module.tokens(x, present)
+    torch.testing.assert_close(whole.mean(1), module(x, present))
+    assert count.tolist() == [tokens.shape[1]] * 4
+
+
+def test_an_encoder_without_tokens_gives_one() -> None:
+    module = MaskedEncoder(
+        Standardize(torch.zeros(6), torch.ones(6)), build_encoder("mlp", (6,), dropout=0.0), "blood", (6,)
+    )
+    x, present = torch.randn(3, 6), torch.ones(3, dtype=torch.bool)
+    tokens, steps = module.tokens(x, present)
+    torch.testing.assert_close(tokens[:, 0], module(x, present))
+    assert tokens.shape[1] == 1
+    assert steps.tolist() == [1, 1, 1]
+    assert module.n_features == 6
+    image = Standardize(torch.zeros(()), torch.ones(()))
+    assert MaskedEncoder(image, build_encoder("conv", (9, 7)), "scan", (9, 7)).n_features is None
+
+
 def test_own_encoder_needs_a_width() -> None:
     with pytest.raises(ValueError, match="encoder of modality 'face' needs an integer attribute out_features"):
         MaskedEncoder(Standardize(torch.zeros(2), torch.ones(2)), torch.nn.ReLU(), "face")

@@ -159,14 +159,6 @@ def write_table(table: "pd.DataFrame", path: Path) -> None:
             table.to_parquet(temporary)
 
 
-def write_figure(figure: Any, path: Path) -> None:
-    """Write a matplotlib figure in one step; the suffix chooses the format."""
-    from interplay.data.files import replacing
-
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format=path.suffix.lstrip(".") or "png", dpi=150)
-
-
 def print_json(content: Any) -> None:
     """JSON on standard output; NaN becomes null."""
     typer.echo(json.dumps(_plain(content), ensure_ascii=False, indent=1, allow_nan=False))

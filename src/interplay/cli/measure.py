@@ -87,7 +87,7 @@ def draw(measurement: Any, path: Path) -> None:
     """Write the bars of a measurement; the suffix chooses the format."""
     from interplay.report import plot
 
-    write_figure(plot.interactions(measurement).figure, path)
+    write_figure(plot.interactions(measurement), path)
 
 
 def _terminal() -> bool:

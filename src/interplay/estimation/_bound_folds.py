@@ -11,6 +11,7 @@ from interplay.estimation._bound_input import Codes, Sources
 
 Array = NDArray[np.float64]
 TRIES = 20
+FEWEST = 2  # subjects counted in a fold: from one alone no error can be estimated
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,8 @@ def cut(sources: Sources, n_splits: int, seed: int) -> list[Fold]:
         if all(_complete(sources, fold) for fold in folds):
             return folds
     raise ValueError(
-        f"in {TRIES} tries no {n_splits} folds by subject had every class in each labelled source, and pairs: give "
-        "every class from more subjects, or fewer classes"
+        f"in {TRIES} tries no {n_splits} folds by subject had every class and two subjects in each source: give "
+        "every class from more subjects"
     )
 
 
@@ -65,7 +66,8 @@ def _apart(rows: Codes, first: int) -> tuple[Codes, Codes]:
 def _complete(sources: Sources, fold: Fold) -> bool:
     k = len(sources.classes)
     seen = all(len(np.unique(y[rows])) == k for y, rows in zip(sources.y, fold.fit, strict=True))
-    return seen and len(fold.pairs) > 0 and all(len(rows) > 0 for rows in fold.counted)
+    counted = zip(sources.units, (*fold.counted, fold.pairs), strict=True)
+    return seen and all(len(np.unique(units[rows])) >= FEWEST for units, rows in counted)
 
 
 def fold_of_units(units: tuple[Codes, Codes, Codes], n_folds: int, seed: int) -> tuple[Codes, Codes, Codes]:

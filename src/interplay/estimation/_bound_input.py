@@ -139,8 +139,11 @@ def _units(
             raise ValueError(f"{name}: groups have shape {array.shape}, expected ({size},)")
         if array.dtype.kind not in "biuU":
             raise ValueError(f"{name}: groups have values of type {array.dtype}, expected integers or strings")
-        if (found := len(np.unique(array))) < n_splits:
-            raise ValueError(f"{name}: {found} subjects in groups, expected at least n_splits = {n_splits}")
+        if (found := len(np.unique(array))) < 2 * n_splits:
+            raise ValueError(
+                f"{name}: {found} subjects in groups, expected at least 2 n_splits = {2 * n_splits}: from one "
+                "subject in a fold no error can be estimated"
+            )
         given[at] = array
     if len({array.dtype.kind == "U" for array in given.values()}) > 1:
         raise ValueError("groups are numbers in one source and strings in another: give subjects alike in all")

@@ -97,17 +97,18 @@ def _by_groups(first: Array, second: Array, n_cells: int, seed: int) -> tuple[Po
     That is what the cells lose of I(X1;Y) and of I(X2;Y): a coupling of cells becomes one of rows by drawing the row
     given its cell and the class, which adds at most ``I(X1;Y|C1) + I(X2;Y|C2)``.
     """
-    cells, means, weights, loss = [], [], [], 0.0
+    sides, loss = [], 0.0
     for p in (first, second):
-        own = group_alike(p, n_cells, seed)
-        sums = np.zeros((int(own.max()) + 1, p.shape[1]))
-        np.add.at(sums, own, p)
-        size = np.bincount(own)
+        cells = group_alike(p, n_cells, seed)
+        sums = np.zeros((int(cells.max()) + 1, p.shape[1]))
+        np.add.at(sums, cells, p)
+        size = np.bincount(cells)
         mean = sums / size[:, None]
-        loss += float((p * np.log2(p / mean[own])).sum() / len(p))
-        cells, means, weights = [*cells, own], [*means, mean], [*weights, size / len(p)]
-    solved = couple(means[0], means[1], (weights[0], weights[1]))
-    return Potentials(solved.first[cells[0]], solved.second[cells[1]], solved.gap), loss
+        loss += float((p * np.log2(p / mean[cells])).sum() / len(p))
+        sides.append((cells, mean, size / len(p)))
+    (cells1, mean1, weight1), (cells2, mean2, weight2) = sides
+    solved = couple(mean1, mean2, (weight1, weight2))
+    return Potentials(solved.first[cells1], solved.second[cells2], solved.gap), loss
 
 
 def _evaluator(found: Posteriors, first: Array, second: Array, prior: Array, dual: Array) -> Callable[[Codes], Array]:

@@ -64,18 +64,21 @@ def measure(
     with m the joint of largest entropy that has the pairwise tables of the data, so no interaction of third order; the
     other parts alike. As far as the data clearly have such an interaction, Grassberger's estimate of I(X1,X2;Y) takes
     the place of this correction ("adaptive"). Intervals: corrected value -+ z * deviation, of the bootstrap and of the
-    correction itself. The p-value of the synergy is that of the counts among tables drawn from a joint without synergy;
-    p-values of the other parts are against shuffled targets. ``docs/measure.md`` has the reasons, the measured bias and
-    the coverage.
+    correction itself; for "broja" also as far as the duals of some rows, evaluated on the others, find less of
+    R + U1 + U2 than the counts do (where both unique parts are zero, the counts exaggerate it by order n^(-1/2)). The
+    p-value of the synergy is that of the counts among tables drawn from a joint without synergy; p-values of the other
+    parts are against shuffled targets. ``docs/measure.md`` has the reasons, the measured bias and the coverage.
 
     Rows in which a measured modality is absent are left out (and said in the warnings). Whole groups of the data set
-    are resampled and kept on one side. The order of rows changes nothing as long as the ids come with them.
+    are resampled and kept on one side, and tables are drawn with as many rows as the groups are worth. The order of
+    rows changes nothing as long as the ids come with them.
 
     Args:
         X: data set, or mapping name -> array.
         target: classes ``(n,)`` where ``X`` has none. Floats are cut into 4 classes of equal size, with a warning.
         modalities: the modalities to measure; default all. With three and more: every pair, each against the rest.
-        redundancy: definition, see `interplay.information.decompose`.
+        redundancy: definition, see `interplay.information.decompose`; "classifiers" has "broja", "mmi" and
+            "pointwise_min" only, "batch" and "dual" "broja" only.
         estimator: "discrete", or "classifiers" (cross-fitted, calibrated classifiers, evaluated on held-out labels;
             for inputs of many dimensions and for single samples), or "batch" (the same classifiers, the convex
             programme on the samples themselves), or "dual" (the programme's dual by trained critics; an estimate

@@ -99,7 +99,7 @@ def estimate_total_correlation(
         raise ValueError("total correlation needs classes as target and at least two modalities")
     if estimator not in _OBJECTIVES:
         raise ValueError(f"estimator must be one of {', '.join(map(repr, _OBJECTIVES))}, found {estimator!r}")
-    complete = np.stack(list(dataset.present.values())).all(0)
+    complete = np.logical_and.reduce(list(dataset.present.values()))
     y, k = dataset.codes[complete], len(dataset.classes)
     dataset = dataset[complete]
     x = [rows_of(dataset, name) for name in dataset.names]
@@ -182,7 +182,7 @@ class _Critic(nn.Module):
             loss.backward()  # type: ignore[no-untyped-call]
             return loss
 
-        optimizer.step(closure)
+        optimizer.step(closure)  # type: ignore[no-untyped-call]
         self.scales = scales.detach().float()
         for part in self.additive:
             nn.init.zeros_(part[-1].weight)  # type: ignore[index]
@@ -285,26 +285,33 @@ def _one_fold(
                 return tcmax_estimate(loss, target[batch], len(features))
             return objective(critic, features, target[batch], n)
 
-        inner = _folds(y[rows], None if groups is None else _codes(groups[rows]), 4, seed)[0]
+        # One group cannot be split; its rows then choose the epoch for each other.
+        inside = None if groups is None or len(np.unique(groups[rows])) == 1 else _codes(groups[rows])
+        inner = _folds(y[rows], inside, 4, seed)[0]
         training, validation = (torch.from_numpy(rows[part]) for part in inner)
         parts = _batches(validation, batch_size, seed)
         if any(f.any() for f in known):
             critic.fit_scales([torch.from_numpy(f[rows]) for f in known], target[rows])
-        for additive, weights in ((True, critic.additive), (False, nn.ModuleList([critic.maps, critic.output]))):
-            _fit(
-                critic, list(weights.parameters()),
-                lambda batch, additive=additive: bound(training[batch], additive, negatives // 4),
-                lambda additive=additive: sum(len(p) * float(bound(p, additive)) for p in parts) / len(validation),
-                len(training), epochs, batch_size, seed,
-            )  # fmt: skip
+
+        def fit(additive: bool, part: nn.Module) -> None:
+            def score() -> float:
+                return sum(len(p) * float(bound(p, additive)) for p in parts) / len(validation)
+
+            def goal(batch: Tensor) -> Tensor:
+                return bound(training[batch], additive, negatives // 4)
+
+            _fit(critic, list(part.parameters()), goal, score, len(training), epochs, batch_size, seed)
+
+        fit(True, critic.additive)
+        fit(False, nn.ModuleList([critic.maps, critic.output]))
         log_prior = torch.bincount(target[rows], minlength=k).clamp(min=1).div(len(rows)).log()
-        parts = _batches(torch.from_numpy(held_out), batch_size, seed)
+        unseen = _batches(torch.from_numpy(held_out), batch_size, seed)
         with torch.no_grad():
             values = [
                 _held_out(critic, [m[p] for m in inputs], target[p], log_prior, objective, negatives, estimator)
-                for p in parts
+                for p in unseen
             ]
-    return np.array([len(part) for part in parts], dtype=np.float64), np.array(values)
+    return np.array([len(part) for part in unseen], dtype=np.float64), np.array(values)
 
 
 def _codes(labels: NDArray[Any]) -> Codes:
@@ -328,6 +335,8 @@ def _fit(
     seed: int,
 ) -> None:
     """Maximise a bound in ``weights`` only, and keep the epoch with the best score, the untrained one included."""
+    best = -math.inf
+    state: dict[str, Tensor] = {}
 
     @torch.no_grad()
     def look() -> None:
@@ -337,7 +346,6 @@ def _fit(
             best, state = value, copy.deepcopy(critic.state_dict())
         critic.train()
 
-    best, state = -math.inf, {}
     look()
     train(weights, n, lambda batch, _: -math.log(2) * bound(batch), epochs=epochs, batch_size=batch_size, seed=seed,
           after_epoch=look)  # fmt: skip

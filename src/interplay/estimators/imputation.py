@@ -64,7 +64,7 @@ def imputation(chunks: Sequence[Mapping[str, Imputed]], dataset: MultimodalDatas
     def join(field: str, name: str) -> NDArray[Any]:
         parts: list[Tensor] = [getattr(chunk[name], field) for chunk in chunks]
         array = np.concatenate([part.double().cpu().numpy() for part in parts])
-        return array[:, 0] if array.ndim == 3 and array.shape[1] == 1 and dataset.modalities[name].ndim < 3 else array
+        return array[:, 0] if array.ndim == 3 and array.shape[1] == 1 and dataset.modalities[name].ndim != 3 else array
 
     imputed = {name: ~dataset.present[name] for name in names}
     decoded = [name for name in names if chunks[0][name].features is not None]

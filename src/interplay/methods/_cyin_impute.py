@@ -14,13 +14,17 @@ if TYPE_CHECKING:
     from interplay.methods.cyin import CyIN
 
 
+PRIOR_ROWS = 10
+
+
 class Moments(nn.Module):
     """What the validation part says of one modality, kept with the model.
 
     Attributes:
         variance: of the latents over samples, ``(width,)``.
         noise: of the features around what the decoder gives from their own latents, ``(n_features,)``.
-        calibration: mean squared error of imputing the features over its predicted variance, ``()``.
+        calibration: mean squared error of imputing each feature over its predicted variance, ``(n_features,)``; the
+            modality's mean counts as much as ten rows, since few rows say little of a single feature.
     """
 
     variance: Tensor
@@ -31,7 +35,7 @@ class Moments(nn.Module):
         super().__init__()
         self.register_buffer("variance", torch.ones(width))
         self.register_buffer("noise", torch.ones(n_features))
-        self.register_buffer("calibration", torch.ones(()))
+        self.register_buffer("calibration", torch.ones(n_features))
 
 
 def certainty(method: "CyIN", name: str, translated: Gaussian) -> Tensor:
@@ -73,7 +77,9 @@ def measure(method: "CyIN", batch: Batch, n_draws: int) -> None:
         both = here & others
         if both.any():
             guess, variance = decoded(method, name, _rows(translated[name], both), n_draws)
-            store.calibration.copy_((guess - target[both]).square().mean() / variance.mean())  # type: ignore[union-attr, operator]
+            ratio = (guess - target[both]).square().mean((0, 1)) / variance.mean((0, 1)).clamp_min(1e-12)
+            rows = both.sum()
+            store.calibration.copy_((rows * ratio + PRIOR_ROWS * ratio.mean()) / (rows + PRIOR_ROWS))  # type: ignore[union-attr, operator]
 
 
 def _rows(q: Gaussian, rows: Tensor) -> Gaussian:

@@ -31,7 +31,6 @@ class Form:
         sigmoid: decoders end in one.
         limit: bound of the log-variances.
         log_variance: where the log-variances start.
-        learning_rate: rate of the optimiser; None takes the estimator's.
         token, label, interaction, translation, variational, translated: parts that ablations take away.
     """
 
@@ -53,7 +52,6 @@ class Form:
     sigmoid: bool = False
     limit: float | None = 6.0
     log_variance: float = -4.0
-    learning_rate: float | None = None
     token: bool = True
     label: bool = True
     interaction: bool = True
@@ -85,7 +83,6 @@ _PAPER = Form(
     additive=False,
     pairwise=True,
     log_variance=0.0,
-    learning_rate=5e-4,
 )
 PRESETS = {
     "mended": Form(),

@@ -38,8 +38,8 @@ class CyIN(Method):
               + \langle \| \bar b_s - \Gamma_{t \to s}(\Gamma_{s \to t}(\bar b_s)) \|^2 \rangle \big)
 
     with :math:`\bar b` the posterior means, without gradient, and in each step other :math:`A`: half of the rows keep
-    all they have, the others what ``pattern`` leaves. :math:`f` is a perceptron for vectors, cross-modal
-    attention for sequences, which are pooled over time to ``tokens`` stretches.
+    all they have, the others what ``pattern`` leaves. :math:`f` is a perceptron for vectors, cross-modal attention for
+    sequences, which are pooled over time to ``tokens`` stretches. Regression takes the mean of the :math:`h_m`.
 
     Missing modalities: latents come from the translators, at training as at prediction; training rows with real gaps
     take part wherever they have what a term needs. With nothing present, the class prior. ``explain`` says how sure
@@ -70,6 +70,7 @@ class CyIN(Method):
     """
 
     tasks = ANY_TASK
+    epoch: Tensor
 
     def __init__(
         self,
@@ -183,11 +184,8 @@ class CyIN(Method):
         first = max(1, round(form.warmup * max_epochs))
         self.ramp_epochs = first if form.ramp else 0
         if form.ramp or max_epochs == 1:
-            return [Stage("translation", max_epochs, form.learning_rate)]
-        return [
-            Stage("bottleneck", first, form.learning_rate),
-            Stage("translation", max_epochs - first, form.learning_rate),
-        ]
+            return [Stage("translation", max_epochs)]
+        return [Stage("bottleneck", first), Stage("translation", max_epochs - first)]
 
     def after_epoch(self, training: Batch, validation: Batch, stage: Stage) -> None:
         """Count, for the ramp; a buffer, so that a resumed run goes on where it stood."""
@@ -255,13 +253,20 @@ class CyIN(Method):
         unimodal = {name: self.heads[name](x.mean(1)) for name, x in own.items()}
         fused = self._fuse(completed)
         if self.form.additive and self.form.label:
-            fused = fused + torch.stack([x * available[name][:, None] for name, x in unimodal.items()]).sum(0)
+            fused = fused + self._alone(unimodal, available)
         return Output(
             self.with_prior(fused, any_present(batch)),
             {name: self.with_prior(x, batch.present[name]) for name, x in unimodal.items()},
             certainty={} if self.training else self._certainty(translated, available),
             latents={"own": own, "posteriors": posteriors, "translated": translated, "available": available},
         )
+
+    def _alone(self, unimodal: Mapping[str, Tensor], available: Mapping[str, Tensor]) -> Tensor:
+        """What the available modalities say one by one: the sum of their evidence, or the mean of their numbers."""
+        total = torch.stack([x * available[name][:, None] for name, x in unimodal.items()]).sum(0)
+        if self.task == "classification":
+            return total
+        return total / torch.stack(list(available.values())).sum(0).clamp(min=1)[:, None]
 
     def _draw(self, q: Posterior, noisy: bool = False) -> Tensor:
         return sample_gaussian(q) if noisy or self.sampling else q[0]

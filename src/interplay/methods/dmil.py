@@ -230,7 +230,7 @@ class DMIL(Method):
             stop = self.supervised
             weighted = [gate[c][:, None] * (x.detach() if stop else x) for c, x in components.items()]
             fused = torch.stack(weighted).sum(0)
-        return Output(self.with_prior(fused, any_present(batch)), unimodal, components, gate, latents)
+        return Output(self.with_prior(fused, any_present(batch)), unimodal, components, gate, latents=latents)
 
     def _intra(self, batch: Batch) -> dict[str, Any]:
         z = {name: self.embed[name](encoded) for name, encoded in self.encode(batch).items()}

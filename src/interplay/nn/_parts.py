@@ -78,9 +78,9 @@ class _Gather(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        total = gradients[0].contiguous()
+        total = gradients[0].contiguous().clone()
         dist.all_reduce(total, dist.ReduceOp.SUM, ctx.group)
-        return total.split(ctx.sizes)[dist.get_rank(ctx.group)], None, None
+        return torch.split(total, ctx.sizes)[dist.get_rank(ctx.group)], None, None
 
 
 def sizes_of(n: int, like: Tensor, group: "dist.ProcessGroup") -> list[int]:
@@ -93,8 +93,8 @@ def sizes_of(n: int, like: Tensor, group: "dist.ProcessGroup") -> list[int]:
 def gather(x: Tensor, sizes: list[int], group: "dist.ProcessGroup") -> Tensor:
     """``(B, ...)``: rows of all processes in the order of their ranks, with gradient for floating-point numbers."""
     if x.dtype == torch.bool:
-        return _Gather.apply(x.to(torch.uint8), sizes, group).bool()  # type: ignore[no-untyped-call,no-any-return]
-    return _Gather.apply(x, sizes, group)  # type: ignore[no-untyped-call,no-any-return]
+        return _Gather.apply(x.to(torch.uint8), sizes, group).bool()  # type: ignore[no-untyped-call]
+    return _Gather.apply(x, sizes, group)  # type: ignore[no-untyped-call]
 
 
 def sum_of_exponents(local: Tensor, group: "dist.ProcessGroup") -> Tensor:

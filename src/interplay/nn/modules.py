@@ -91,8 +91,9 @@ class MaskedEncoder(nn.Module):
         self.scale, self.encoder, self.out_features = scale, encoder, width
         self.takes_lengths = bool(getattr(encoder, "takes_lengths", False))
         self.gives_tokens = callable(getattr(encoder, "tokens", None))
-        # Vectors and sequences are described by features; images are not.
-        self.n_features = int(shape[-1]) if shape is not None and len(shape) <= 2 else None
+        # Vectors and sequences are described by features; images, which have one scale for all, are not.
+        described = shape is not None and len(shape) <= 2 and scale.mean.ndim == 1
+        self.n_features = int(scale.mean.shape[0]) if described else None
 
     def forward(self, x: Tensor, present: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Encode ``(B, ...)`` as ``(B, out_features)``; ``present`` is ``(B,)``, ``lengths`` ``(B,)`` or None."""
