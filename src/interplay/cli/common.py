@@ -12,6 +12,7 @@ import typer
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
     from rich.console import Console
 
     from interplay.data import MultimodalDataset
@@ -139,11 +140,11 @@ def claim_figure(path: Path, *inputs: Path) -> Path:
     return claim_file(path, *inputs)
 
 
-def write_figure(axes: "Axes", path: Path) -> None:
+def write_figure(drawn: "Axes | Figure", path: Path) -> None:
     """Write a figure in one step; the suffix chooses the format."""
     from interplay.data.files import replacing
 
-    figure: Any = axes.figure
+    figure: Any = drawn.figure
     with replacing(path) as temporary:
         figure.savefig(temporary, format=path.suffix[1:].lower(), dpi=150)
 

@@ -79,8 +79,8 @@ class Faithfulness:
         if not self.accuracy_by_kind:
             rows = rows.drop(columns="accuracy")
         if self.confusion is not None:
-            parts = list(self.confusion)
-            rows["routed"] = {kind: self.confusion.loc[kind, home(kind, parts)] for kind in self.confusion.index}
+            parts = [str(part) for part in self.confusion]
+            rows["routed"] = pd.Series({k: row[home(str(k), parts)] for k, row in self.confusion.iterrows()})
         if self.component_accuracy is not None:
             rows = rows.join(self.component_accuracy.T.add_prefix("alone:"))
         if self.estimated:
@@ -174,7 +174,7 @@ def score_explanation(
         calibration_error=None if truth is None else _calibration_error(shares, truth),
         estimated=_bits(shares, parts, explanation, target),
         expected={name: known[name] for name in dict.fromkeys([*occurring, *parts]) if name in known},
-        chance=1 / len(np.unique(made.dataset.target)),
+        chance=1 / len(made.dataset.classes),
         covered=covered,
         leak=_leak(alone, occurring, parts, made),
     )
@@ -214,7 +214,7 @@ def _leak(
     alone: dict[str, dict[str, float]], kinds: list[str], parts: list[str], made: Interactions
 ) -> dict[str, float]:
     """Distance of synergy parts from what an answer that ignores the sample reaches, on kinds of other parts."""
-    even = 1 / len(np.unique(made.dataset.target))
+    even = 1 / len(made.dataset.classes)
     found = {}
     for part in (part for part in alone if family(part) == "synergy"):
         others = [kind for kind in kinds if home(kind, parts) != part]

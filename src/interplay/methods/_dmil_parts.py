@@ -69,8 +69,8 @@ class Shared(nn.Module):
     def __init__(self, part: Part, width: int, head: type[GaussianHead] | type[PointHead], **options: float | None):
         super().__init__()
         self.members = part.members
-        self.together = head(len(part.members) * width, width, **options)  # type: ignore[arg-type]
-        self.single = ByName({name: head(width, width, **options) for name in part.members})  # type: ignore[arg-type]
+        self.together = head(len(part.members) * width, width, **options)
+        self.single = ByName({name: head(width, width, **options) for name in part.members})
 
     def forward(self, means: Mapping[str, Tensor], batch: Batch) -> tuple[Posterior, dict[str, Posterior]]:
         """Posterior given what is present, and by modality."""

@@ -184,11 +184,11 @@ class DMIL(Method):
         names = ("intra", "consistency", "joint")
         frozen = [(), tuple(name for name in FIRST_LEVEL if hasattr(self, name)), ()]
         if not self.published:
-            return [Stage(*stage, frozen=kept) for *stage, kept in zip(names, lengths, frozen, strict=True)]
+            return [Stage(*each[:2], frozen=each[2]) for each in zip(names, lengths, frozen, strict=True)]
         rates, plateaus = (4e-3, 1e-3, 1e-5), ((0.2, 2), (0.1, 1), (0.1, 10))
         return [
-            Stage(*stage, optimizer="sgd", plateau=plateau)
-            for *stage, plateau in zip(names, lengths, rates, frozen, plateaus, strict=True)
+            Stage(*each[:4], optimizer="sgd", plateau=each[4])
+            for each in zip(names, lengths, rates, frozen, plateaus, strict=True)
         ]
 
     def prepare(self, training: Batch, fit: Fit) -> Batch:

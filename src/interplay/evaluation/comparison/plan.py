@@ -34,6 +34,7 @@ class FitSettings(_Strict):
     patience: PositiveInt | None = None
     validation_fraction: Share | None = None
     device: str | None = None
+    precision: str | None = None
     missing: Share | None = None
     loss: str | None = None
 

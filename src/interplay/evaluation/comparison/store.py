@@ -26,6 +26,8 @@ from filelock import FileLock, Timeout
 from interplay.data.files import replacing
 
 KEY = b"interplay"
+# Files of one folder may hold either kind of string.
+ROWS = pa.schema([("condition", pa.string()), ("rate", pa.float64()), ("metric", pa.string()), ("value", pa.float64())])
 
 
 @dataclass(frozen=True)
@@ -137,10 +139,11 @@ class Store:
         """Numbers and notes of a finished cell."""
         table = pq.read_table(self.path(cell), partitioning=None)
         notes = json.loads(table.schema.metadata[KEY])
+        table = table.select(ROWS.names).cast(ROWS)
         key = {"dataset": cell.dataset, "method": cell.method, "seed": cell.seed, "fold": cell.fold or 0}
         for name, value in key.items():
             table = table.append_column(name, pa.array([value] * len(table)))
-        return table.replace_schema_metadata(None), notes
+        return table, notes
 
     def read_predictions(self, cell: Cell) -> pd.DataFrame:
         """Answers of a finished cell on its complete test part."""
