@@ -1,6 +1,7 @@
 """What CyIN's presets and ablations are made of."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 ABLATIONS = ("token", "label", "interaction", "translation", "space", "translated")
 
@@ -65,7 +66,8 @@ class Form:
             return self
         if part == "space":
             return replace(self, variational=False, token=False, label=False)
-        return replace(self, **{part: False})
+        changes: dict[str, Any] = {part: False}
+        return replace(self, **changes)
 
 
 _PAPER = Form(
