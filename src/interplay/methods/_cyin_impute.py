@@ -40,7 +40,7 @@ class Moments(nn.Module):
 
 def certainty(method: "CyIN", name: str, translated: Gaussian) -> Tensor:
     r"""Share of the latents' variance that the other modalities settle, :math:`1 - \bar\sigma^2 / \bar v`, ``(B,)``."""
-    variance = method.moments[name].variance.mean()  # type: ignore[union-attr]
+    variance = method.moments_of(name).variance.mean()
     return (1 - translated[1].exp().mean((1, 2)) / variance.clamp_min(1e-6)).clamp(0, 1)
 
 
@@ -49,7 +49,7 @@ def decoded(method: "CyIN", name: str, q: Posterior, n_draws: int) -> tuple[Tens
     mean, log_variance = q
     if log_variance is None:
         features = method.decoders[name](mean)
-        return features, torch.zeros_like(features) + method.moments[name].noise  # type: ignore[operator]
+        return features, torch.zeros_like(features) + method.moments_of(name).noise
     sd = torch.exp(log_variance / 2)
     total = squares = torch.zeros(())
     for _ in range(n_draws):
@@ -58,7 +58,7 @@ def decoded(method: "CyIN", name: str, q: Posterior, n_draws: int) -> tuple[Tens
         total, squares = total + features, squares + features.square()
     average = total / n_draws
     spread = (squares / n_draws - average.square()).clamp_min(0) * n_draws / max(1, n_draws - 1)
-    return average, spread + method.moments[name].noise  # type: ignore[operator]
+    return average, spread + method.moments_of(name).noise
 
 
 @torch.no_grad()
@@ -67,19 +67,19 @@ def measure(method: "CyIN", batch: Batch, n_draws: int) -> None:
     posteriors = method.posteriors(batch)
     translated = method.translators({name: q[0] for name, q in posteriors.items()}, batch.present)
     for name, (mean, _) in posteriors.items():
-        here, store = batch.present[name], method.moments[name]
+        here, store = batch.present[name], method.moments_of(name)
         others = torch.stack([mask for other, mask in batch.present.items() if other != name]).any(0)
         if here.sum() < 2:
             continue
         target = method.token_targets(name, batch)
-        store.variance.copy_(mean[here].flatten(0, 1).var(0))  # type: ignore[union-attr, operator]
-        store.noise.copy_((method.decoders[name](mean) - target)[here].square().mean((0, 1)))  # type: ignore[union-attr, operator]
+        store.variance.copy_(mean[here].flatten(0, 1).var(0))
+        store.noise.copy_((method.decoders[name](mean) - target)[here].square().mean((0, 1)))
         both = here & others
         if both.any():
             guess, variance = decoded(method, name, _rows(translated[name], both), n_draws)
             ratio = (guess - target[both]).square().mean((0, 1)) / variance.mean((0, 1)).clamp_min(1e-12)
             rows = both.sum()
-            store.calibration.copy_((rows * ratio + PRIOR_ROWS * ratio.mean()) / (rows + PRIOR_ROWS))  # type: ignore[union-attr, operator]
+            store.calibration.copy_((rows * ratio + PRIOR_ROWS * ratio.mean()) / (rows + PRIOR_ROWS))
 
 
 def _rows(q: Gaussian, rows: Tensor) -> Gaussian:
@@ -111,9 +111,9 @@ def _one(
     features = spread = None
     if method.features[name] is not None:
         features, variance = decoded(method, name, translated[name], n_draws)
-        scale = method.encoders[name].scale
-        variance = variance * method.moments[name].calibration  # type: ignore[operator]
+        scale = method.encoder_of(name).scale
+        variance = variance * method.moments_of(name).calibration
         observed = method.token_targets(name, batch)
-        features = torch.where(here, observed, features) * scale.scale + scale.mean  # type: ignore[operator]
-        spread = torch.where(here, 0.0, variance.sqrt() * scale.scale)  # type: ignore[operator]
+        features = torch.where(here, observed, features) * scale.scale + scale.mean
+        spread = torch.where(here, 0.0, variance.sqrt() * scale.scale)
     return Imputed(latent, latent_sd, features, spread, certainty(method, name, translated[name]))

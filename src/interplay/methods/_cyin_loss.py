@@ -111,7 +111,8 @@ def squared_translation(
         translators.singly({way[s]: x for s, (x, _) in found.items()}, {t: (s, length[s]) for s, t in way.items()})
         for way, found in zip(ways, out, strict=True)
     ]
-    forward, reverse = [], []
+    forward: list[Tensor] = []
+    reverse: list[Tensor] = []
     for name, x in own.items():
         there = [
             (found[s][0], present[s]) for way, found in zip(ways, out, strict=True) for s, t in way.items() if t == name
@@ -135,7 +136,8 @@ def mixed(translators: Translator, own: Mapping[str, Tensor]) -> dict[str, Tenso
             result[target] = x
             continue
         chosen = others if choice == m - 1 else [others[choice]]
-        result[target] = sum(translators.singly(own, {s: (target, x.shape[1])})[s][0] for s in chosen)
+        translated = [translators.singly(own, {s: (target, x.shape[1])})[s][0] for s in chosen]
+        result[target] = torch.stack(translated).sum(0)
     return result
 
 

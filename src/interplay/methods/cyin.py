@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from interplay.data.missing import Pattern, as_pattern
 from interplay.methods import _cyin_impute, _cyin_loss
 from interplay.methods._base import ANY_TASK, Batch, Imputed, Loss, Method, Output, Stage, any_present
 from interplay.methods._cyin_presets import ABLATIONS, PRESETS, Form
-from interplay.nn import ByName, GaussianHead, PointHead, Posterior, sample_gaussian
+from interplay.nn import ByName, GaussianHead, MaskedEncoder, PointHead, Posterior, sample_gaussian
 from interplay.nn.fusion import ConcatHead
 from interplay.nn.sequences import CrossModalAttention, PairwiseAttention, ResidualHead, resample
 from interplay.nn.translators import DirectedTranslators, Gaussian, HubTranslator, SharedTranslators, Translator
@@ -221,17 +222,27 @@ class CyIN(Method):
         kept = self._draw_pattern(validation, 0, 0.0)
         return validation if kept is None else validation.followed_by(validation.with_present(kept))
 
+    def encoder_of(self, name: str) -> MaskedEncoder:
+        """Encoder of a modality."""
+        return cast(MaskedEncoder, self.encoders[name])
+
+    def moments_of(self, name: str) -> _cyin_impute.Moments:
+        """What the validation part said of a modality."""
+        return cast(_cyin_impute.Moments, self.moments[name])
+
     def posteriors(self, batch: Batch) -> dict[str, Posterior]:
         """Mean and log-variance ``(B, L_m, width)`` by modality; rows without it hold what the training mean gives."""
         found = {}
-        for name, encoder in self.encoders.items():
-            z, steps = encoder.tokens(batch.modalities[name], batch.present[name], batch.lengths.get(name))
+        for name in self.encoders:
+            z, steps = self.encoder_of(name).tokens(
+                batch.modalities[name], batch.present[name], batch.lengths.get(name)
+            )
             found[name] = self.bottleneck[name](resample(z, self.lengths[name], steps))
         return found
 
     def token_targets(self, name: str, batch: Batch) -> Tensor:
         """What decoders aim at, ``(B, L_m, features)``: standardised features, of images the encoder's own output."""
-        encoder, x, present = self.encoders[name], batch.modalities[name], batch.present[name]
+        encoder, x, present = self.encoder_of(name), batch.modalities[name], batch.present[name]
         steps = batch.lengths.get(name)
         if self.features[name] is None:
             with torch.no_grad():

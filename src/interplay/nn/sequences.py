@@ -35,7 +35,7 @@ def resample(x: Tensor, length: int, steps: Tensor | None = None) -> Tensor:
         if x.shape[1] == length:
             return x
         if x.shape[1] % length == 0:
-            return x.unflatten(1, (length, -1)).mean(2)
+            return x.reshape(len(x), length, -1, x.shape[-1]).mean(2)
     return stretches(x.shape[1], length, steps, x) @ x
 
 
@@ -83,7 +83,7 @@ class AttentionLayer(nn.Module):
         """``(B, L, width)`` and ``(B, S, width)`` to ``(B, L, width)``."""
 
         def split(t: Tensor) -> Tensor:
-            return t.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            return t.reshape(*t.shape[:-1], self.heads, -1).transpose(1, 2)
 
         keys, values = self.keys(self.key_norm(others)).chunk(2, -1)
         seen = scaled_dot_product_attention(
