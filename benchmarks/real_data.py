@@ -35,7 +35,17 @@ ABLATIONS = {
     "dmil CD": ip.methods.DMIL(levels="consistency"),
 }
 ABLATED = ("100leaves", "ravdess")
-SCORES = ("accuracy", "macro_f1", "nll", "ece")
+# What the tables show: condition and metric.
+TABLES = {
+    "Accuracy": ("complete", "accuracy"),
+    "Accuracy, mean over all proper subsets of modalities": ("missing", "mean_subsets"),
+    "Accuracy, mean over missing rates": ("missing", "mean_rates"),
+    "Macro-F1": ("complete", "macro_f1"),
+    "Negative log-likelihood (nats)": ("complete", "nll"),
+    "Calibration error": ("complete", "ece"),
+    "Divergence of the modalities' own predictions (bits)": ("complete", "divergence"),
+    "Seconds of training (processor)": ("cost", "processor_seconds"),
+}
 METHODS: dict[str, Any] = {
     **{name: name for name in (*ip.methods.names(), "logistic")},
     "tcmax additive": ip.methods.TCMax("additive"),
@@ -75,8 +85,10 @@ def run(chosen: argparse.Namespace) -> None:
 def table(folder: str) -> None:
     """Means and standard deviations as Markdown."""
     found = ip.evaluation.Comparison.load(folder)
-    for metric in SCORES:
-        print(f"\n### {metric}\n\n{found.table(metric, text=True).to_markdown()}")
+    seeds = found.frame.groupby("dataset")["seed"].nunique()
+    print("seeds:", ", ".join(f"{name} {count}" for name, count in seeds.items()))
+    for title, (condition, metric) in TABLES.items():
+        print(f"\n## {title}\n\n{found.table(metric, condition=condition, text=True).to_markdown()}")
 
 
 def main() -> None:
