@@ -131,7 +131,8 @@ class Measurement:
             p = self.p_values[part]
             kind, _, name = part.partition(":")
             reading = _MEANING[kind].format(name) if self.distinguishable(part) else "not distinguishable from none"
-            lines.append(f"  {part:<{width}} {number} {ends}  p = {p:.3f}  {reading}")
+            chance = "p < 0.001" if p < 0.0005 else f"p = {p:.3f}"
+            lines.append(f"  {part:<{width}} {number} {ends}  {chance}  {reading}")
         null = "a joint without it" if self.n_bins else "0, over held-out rows"
         lines.append(f"Intervals at {self.confidence:.0%}; p of synergy against {null}, others: shuffled targets.")
         return lines
