@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import os
 
 import pytest
 import torch
@@ -259,7 +260,9 @@ def process(rank: int, path: str, results) -> None:
         found.append([loss.item(), *[(p.grad / 2).tolist() for p in weights]])
     if rank == 0:
         results.put(found)
-    torch.distributed.destroy_process_group()
+    torch.distributed.barrier()
+    # The backend's threads race with the interpreter's own end, now and then with an abort.
+    os._exit(0)
 
 
 def test_processes_together_see_the_global_batch(tmp_path) -> None:
