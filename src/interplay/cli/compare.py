@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from interplay.cli.common import AsJson, claim_file, console, note, print_json
+from interplay.cli.common import AsJson, claim_figure, console, note, print_json, write_figure
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +45,7 @@ def compare(
     from interplay.evaluation import Plan
 
     if figure is not None:
-        claim_file(figure, plan)
+        claim_figure(figure, plan)
     read = Plan.load(plan)
     found = read.found(folder) if table else read.run(folder=folder, jobs=jobs, retry=retry)
     for _, failed in found.failures.iterrows():
@@ -60,7 +60,7 @@ def compare(
         if baseline is not None:
             _print_frame(found.tests(baseline, metric="mae" if found.main_metric == "r2" else "accuracy"))
     if figure is not None:
-        found.plot(metric, condition=condition).figure.savefig(figure, dpi=150)
+        write_figure(found.plot(metric, condition=condition), figure)
 
 
 def _print(found: "Comparison", metric: str, condition: str) -> None:

@@ -87,7 +87,7 @@ def faithfulness(
     if table is not None:
         write_table(found.table().rename_axis("kind"), table)
     if figure is not None:
-        write_figure(found.plot().axes[0], figure)
+        write_figure(found.plot(), figure)
 
 
 def _configured(method: str, options: dict[str, Any]) -> Any:
