@@ -3,7 +3,8 @@
 import json
 import shlex
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -151,13 +152,45 @@ def write_figure(drawn: "Axes | Figure", path: Path) -> None:
 
 def write_table(table: "pd.DataFrame", path: Path) -> None:
     """Write a table in one step; the suffix chooses the format."""
+    write_tables([table], path)
+
+
+def write_tables(tables: "Iterable[pd.DataFrame]", path: Path) -> None:
+    """Write consecutive parts of a table as they come; the file takes its place when all are there."""
     from interplay.data.files import replacing
 
+    write = _write_csv if path.suffix.lower() == ".csv" else _write_parquet
     with replacing(path) as temporary:
-        if path.suffix.lower() == ".csv":
-            table.to_csv(temporary)
-        else:
-            table.to_parquet(temporary)
+        write(tables, temporary)
+
+
+def _write_csv(tables: "Iterable[pd.DataFrame]", path: Path) -> None:
+    with path.open("w", encoding="utf-8", newline="") as handle:
+        for number, table in enumerate(tables):
+            table.to_csv(handle, header=number == 0)
+
+
+def _write_parquet(tables: "Iterable[pd.DataFrame]", path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    parts = iter(tables)
+    first = pa.Table.from_pandas(next(parts))
+    with pq.ParquetWriter(path, first.schema) as writer:
+        writer.write_table(first)
+        for table in parts:
+            writer.write_table(pa.Table.from_pandas(table, schema=first.schema))
+
+
+@contextmanager
+def counted(what: str, total: int, shown: bool) -> Iterator[Callable[[int], None]]:
+    """Give a function that moves a bar on standard error by so many of ``total``."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console(stderr=True), transient=True, disable=not shown) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda rows: bar.advance(task, rows)
 
 
 def print_json(content: Any) -> None:

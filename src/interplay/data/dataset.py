@@ -81,6 +81,11 @@ class MultimodalDataset:
         )
 
     @classmethod
+    def _checked(cls, modalities: Mapping[str, ArrayLike | None], **parts: Any) -> MultimodalDataset:
+        """Part of a larger whole: as the constructor, with ``first_row`` of `check_columns`."""
+        return cls._of(check_columns(modalities, **parts))
+
+    @classmethod
     def _of(cls, columns: Columns) -> MultimodalDataset:
         """Wrap columns that were checked before."""
         dataset = object.__new__(cls)

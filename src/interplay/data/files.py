@@ -15,9 +15,9 @@ from pathlib import Path
 from interplay.data.dataset import MultimodalDataset
 from interplay.data.npz import open_npz, write_npz
 from interplay.data.parquet import open_parquet, write_parquet
+from interplay.data.tables import Readers
 from interplay.data.validation import Array, check_unique_ids, is_column, problem
 
-Readers = dict[str, Callable[[], Array]]  # what a file holds, read when asked for
 _OPEN: dict[str, Callable[[Path, Collection[str]], Readers]] = {".npz": open_npz, ".parquet": open_parquet}
 _WRITE = {".npz": write_npz, ".parquet": write_parquet}
 

@@ -54,24 +54,28 @@ def check_columns(
     ids: ArrayLike | None = None,
     class_names: Sequence[str] | None = None,
     groups: ArrayLike | None = None,
+    first_row: int = 0,
 ) -> Columns:
-    """Check everything a dataset is made of; see `MultimodalDataset` for the meaning of each part."""
+    """Check everything a dataset is made of; see `MultimodalDataset` for the meaning of each part.
+
+    ``first_row`` is the number of the first row, for a part of a larger whole: complaints and ids count from there.
+    """
     _check_names(modalities)
     given = {name: check_modality(name, x) for name, x in modalities.items() if x is not None}
     n = _check_rows(given)
     # An absent modality has no shape to keep, one column of zeros stands for it.
     arrays = {name: given.get(name, np.zeros((n, 1), np.float32)) for name in modalities}
     masks = _check_present(present or {}, arrays, n, absent=set(arrays) - set(given))
-    steps = _check_lengths(lengths or {}, arrays, masks, n)
+    steps = _check_lengths(lengths or {}, arrays, masks, n, first_row)
     for name in given:
-        _check_finite(name, arrays[name], masks[name], steps.get(name))
+        _check_finite(name, arrays[name], masks[name], steps.get(name), first_row)
     labels = None if target is None else check_labels(target, n)
     return Columns(
         modalities=arrays,
         present=masks,
         lengths=steps,
         target=labels,
-        ids=np.arange(n) if ids is None else _check_ids(ids, n),
+        ids=np.arange(first_row, first_row + n) if ids is None else check_ids(ids, n),
         groups=None if groups is None else check_group_labels(groups, n),
         label_names=None if class_names is None else _check_class_names(class_names, labels),
     )
@@ -197,6 +201,7 @@ def _check_lengths(
     arrays: Mapping[str, Array],
     masks: dict[str, NDArray[np.bool_]],
     n: int,
+    first_row: int,
 ) -> dict[str, NDArray[np.int64]]:
     """Check lengths; after it a length is 0 exactly where the modality is absent (``masks`` is updated)."""
     check_known(lengths, arrays, "lengths")
@@ -212,14 +217,16 @@ def _check_lengths(
         outside = np.flatnonzero(masks[name] & ((length < 0) | (length > shape[1])))
         if outside.size:
             row = outside[0]
-            found = f"{outside.size} rows outside, the first is row {row} with {length[row]}"
+            found = f"{outside.size} rows outside, the first is row {first_row + row} with {length[row]}"
             raise problem(where, f"lengths from 0 to {shape[1]}", found, "correct them or pad further")
         steps[name] = np.where(masks[name], length, 0).astype(np.int64)
         masks[name] = steps[name] > 0
     return steps
 
 
-def _check_finite(name: str, x: Array, present: NDArray[np.bool_], length: NDArray[np.int64] | None) -> None:
+def _check_finite(
+    name: str, x: Array, present: NDArray[np.bool_], length: NDArray[np.int64] | None, first_row: int
+) -> None:
     if x.dtype.kind != "f":
         return
     block = max(1, _BLOCK // (x.size // len(x)))
@@ -234,7 +241,7 @@ def _check_finite(name: str, x: Array, present: NDArray[np.bool_], length: NDArr
         raise problem(
             f"modality {name!r}",
             "finite numbers wherever it is present",
-            f"{rows.size} rows with NaN or infinity, the first is row {rows[0]}",
+            f"{rows.size} rows with NaN or infinity, the first is row {first_row + rows[0]}",
             f"mark them absent with present={{{name!r}: np.isfinite(x){axes}}}, or fill them in",
         )
 
@@ -250,7 +257,8 @@ def _bad_rows(x: Array, present: NDArray[np.bool_], length: NDArray[np.int64] | 
     return np.flatnonzero(bad.any(axis=1) & present)
 
 
-def _check_ids(ids: ArrayLike, n: int) -> Array:
+def check_ids(ids: ArrayLike, n: int) -> Array:
+    """Return ids as (n,) different integers or strings."""
     array = _one_dimensional("ids", ids, n)
     if array.dtype.kind not in "iuU":
         raise problem("ids", "integers or strings", f"values of type {array.dtype}", "use ids.astype(str)")

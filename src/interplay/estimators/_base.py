@@ -3,6 +3,7 @@
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -23,7 +24,7 @@ from interplay.estimators.explanation import Columns, explanation
 from interplay.estimators.imputation import Imputation, imputation
 from interplay.methods import LOSSES, Batch, Method, Output
 from interplay.nn import MaskedEncoder, Standardize, build_encoder, default_encoder, valid_steps
-from interplay.training import PRECISIONS, Gaps, History, Settings, evaluate, to_batch, train
+from interplay.training import PRECISIONS, Gaps, History, Settings, evaluate, rows_at_once, to_batch, train
 
 EncoderChoice = str | nn.Module
 Data = MultimodalDataset | Mapping[str, Any]
@@ -144,7 +145,12 @@ class MultimodalEstimator(BaseEstimator, ABC):
             )
         return self
 
-    def explain(self, X: Data, *, n_draws: int = 0) -> pd.DataFrame:
+    @property
+    def rows_at_once(self) -> int:
+        """Rows that prediction computes together; cut at its multiples, the same rows give the same bits."""
+        return rows_at_once(self.batch_size)
+
+    def explain(self, X: Data, *, n_draws: int = 0, probabilities: bool = False) -> pd.DataFrame:
         r"""Say, for each row, what the prediction is made of.
 
         A contribution is the gate's weight times how far part ``c`` pushes towards the prediction. For a classifier
@@ -156,6 +162,7 @@ class MultimodalEstimator(BaseEstimator, ABC):
             X: rows to explain.
             n_draws: how often to draw the latents from their posteriors, for the columns ``sd:<part>``, the standard
                 deviation of each contribution (0 for methods without posteriors; always the same draws).
+            probabilities: a classifier's ``p:<class>`` for each class, after ``probability``.
 
         Returns:
             One row a sample, indexed by id: ``prediction``, a classifier's ``probability``; for methods with parts the
@@ -166,7 +173,8 @@ class MultimodalEstimator(BaseEstimator, ABC):
         """
         output, dataset = self._outputs(X)
         draws = [self._draw(dataset, seed) for seed in range(n_draws)]
-        return explanation(self._columns(output), output, dataset, draws)
+        columns = self._columns(output)
+        return explanation(columns if probabilities else replace(columns, probabilities={}), output, dataset, draws)
 
     def impute(self, X: Data, *, n_draws: int = 32) -> Imputation:
         """Fill in absent modalities from those that are there, with the spread of each value.
@@ -186,7 +194,7 @@ class MultimodalEstimator(BaseEstimator, ABC):
         batch = to_batch(dataset, shapes=self.shapes_).to(device)
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(0)
-            chunks = [self.method_.impute(chunk, n_draws) for chunk in batch.chunks(max(self.batch_size, 1024))]
+            chunks = [self.method_.impute(chunk, n_draws) for chunk in batch.chunks(self.rows_at_once)]
         return imputation(chunks, dataset)
 
     def _draw(self, dataset: MultimodalDataset, seed: int) -> Output:

@@ -111,6 +111,7 @@ class MultimodalClassifier(ClassifierMixin, MultimodalEstimator):
             {"prediction": self.classes_[best], "probability": probabilities[np.arange(len(best)), best]},
             push=lambda logits: logits.gather(1, index)[:, 0] - logits.mean(1),
             say=lambda logits: self.classes_[logits.argmax(1).cpu().numpy()],
+            probabilities={f"p:{label}": probabilities[:, k] for k, label in enumerate(self.classes_.tolist())},
         )
 
     def _probabilities(self, output: Output) -> NDArray[np.float64]:

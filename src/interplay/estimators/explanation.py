@@ -1,7 +1,7 @@
 """What a prediction is made of, one row a sample."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,11 +21,13 @@ class Columns:
         answer: the first columns of the table, what is predicted.
         push: from the logits ``(n, K)`` of a part to how far they push towards the prediction ``(n,)``.
         say: from the logits of a part to what that part alone would predict ``(n,)``.
+        probabilities: of a classifier, ``p:<class>`` for each class.
     """
 
     answer: Mapping[str, NDArray[Any]]
     push: Callable[[Tensor], Tensor]
     say: Callable[[Tensor], NDArray[Any]]
+    probabilities: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
 def contributions(output: Output, push: Callable[[Tensor], Tensor]) -> dict[str, NDArray[np.float64]]:
@@ -39,7 +41,7 @@ def explanation(
     columns: Columns, output: Output, dataset: MultimodalDataset, draws: Sequence[Output] = ()
 ) -> pd.DataFrame:
     """Table of :meth:`MultimodalEstimator.explain`; ``draws`` are outputs with latents drawn from their posteriors."""
-    table: dict[str, Any] = {**columns.answer, **contributions(output, columns.push)}
+    table: dict[str, Any] = {**columns.answer, **columns.probabilities, **contributions(output, columns.push)}
     for part, weight in output.gate.items():
         table[f"gate:{part}"] = weight.double().cpu().numpy()
     for part, logits in output.components.items():

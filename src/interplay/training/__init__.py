@@ -1,7 +1,7 @@
 """The one training loop: stages, early stopping and best-epoch selection."""
 
 from interplay.training.batches import Gaps
-from interplay.training.loop import PRECISIONS, History, Settings, evaluate, prepare, train
+from interplay.training.loop import PRECISIONS, History, Settings, evaluate, prepare, rows_at_once, train
 from interplay.training.pretrain import Pretrained, pretrain
 from interplay.training.tensors import to_batch
 
@@ -14,6 +14,7 @@ __all__ = [
     "evaluate",
     "prepare",
     "pretrain",
+    "rows_at_once",
     "to_batch",
     "train",
 ]

@@ -181,11 +181,16 @@ class StageModule(pl.LightningModule):
             self.trainer.should_stop = True
 
 
+def rows_at_once(batch_size: int) -> int:
+    """Rows of one forward pass where nothing is learnt."""
+    return max(batch_size, 1024)
+
+
 @torch.no_grad()
 def evaluate(method: Method, data: Batch, batch_size: int) -> Output:
     """Outputs for all rows, in evaluation mode, computed in chunks; latents are dropped."""
     method.eval()
-    outputs = [method(chunk) for chunk in data.chunks(max(batch_size, 1024))]
+    outputs = [method(chunk) for chunk in data.chunks(rows_at_once(batch_size))]
 
     def join(field_name: str) -> dict[str, Tensor]:
         parts = [getattr(output, field_name) for output in outputs]
