@@ -19,7 +19,8 @@ from interplay import methods
 from interplay.data import MultimodalDataset, as_dataset
 from interplay.data.missing import Pattern, as_pattern
 from interplay.data.validation import Task
-from interplay.estimators import persistence
+from interplay.estimators import export, persistence
+from interplay.estimators.answer import Answer
 from interplay.estimators.explanation import Columns, explanation
 from interplay.estimators.imputation import Imputation, imputation
 from interplay.methods import LOSSES, Batch, Method, Output
@@ -58,6 +59,11 @@ class MultimodalEstimator(BaseEstimator, ABC):
     @abstractmethod
     def _columns(self, output: Output) -> Columns:
         """What an explanation says of these outputs in terms of the target."""
+
+    @property
+    @abstractmethod
+    def answer(self) -> Answer:
+        """From the logits of the method to what is predicted, as a module of an exported graph."""
 
     @abstractmethod
     def _target_config(self) -> dict[str, Any]:
@@ -211,6 +217,33 @@ class MultimodalEstimator(BaseEstimator, ABC):
         """Write ``model.safetensors`` and ``config.json`` into a folder; an interrupted save keeps the old model."""
         check_is_fitted(self, "method_")
         persistence.save(self, folder)
+
+    def export(self, path: Any) -> None:
+        """Write the inference path as an ONNX file, to be run without this library.
+
+        Inputs, for any number of rows: ``<modality>`` float32 ``(rows, ...)`` and ``present.<modality>`` bool
+        ``(rows,)`` for each modality, ``lengths.<modality>`` int64 ``(rows,)`` for each sequence (its number of steps
+        where none are padded). What stands under a false mask and in padding is arbitrary, as everywhere.
+        Standardisation is inside. Output: a classifier's ``probabilities`` float32 ``(rows, K)``, a regressor's
+        ``prediction`` float64 ``(rows,)``. The file's metadata hold classes, shapes and versions as JSON under
+        ``interplay``.
+
+        Raises:
+            ImportError: the extra ``export`` (onnx, onnxscript) is not installed.
+            ValueError: the path does not end in ``.onnx``, or an encoder of yours cannot be traced; the message says
+                why.
+        """
+        check_is_fitted(self, "method_")
+        export.to_onnx(self, path)
+
+    def export_program(self) -> torch.export.ExportedProgram:
+        """The same inference path by ``torch.export``, for torch's own tools; inputs and output as for :meth:`export`.
+
+        Raises:
+            ValueError: an encoder of yours cannot be traced.
+        """
+        check_is_fitted(self, "method_")
+        return export.to_program(self)
 
     @classmethod
     def load(cls, folder: Any, *, encoders: Mapping[str, nn.Module] | None = None) -> Self:

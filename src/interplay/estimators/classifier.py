@@ -12,6 +12,7 @@ from torch import Tensor
 from interplay.data import MultimodalDataset, as_dataset, check_target
 from interplay.data.validation import Task
 from interplay.estimators._base import Data, MultimodalEstimator
+from interplay.estimators.answer import Answer, Probabilities
 from interplay.estimators.explanation import Columns
 from interplay.methods import Output
 
@@ -116,6 +117,11 @@ class MultimodalClassifier(ClassifierMixin, MultimodalEstimator):
 
     def _probabilities(self, output: Output) -> NDArray[np.float64]:
         return output.logits.double().softmax(-1).cpu().numpy()
+
+    @property
+    def answer(self) -> Answer:
+        """Probabilities from logits."""
+        return Probabilities()
 
     def _target_config(self) -> dict[str, Any]:
         return {

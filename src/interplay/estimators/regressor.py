@@ -12,6 +12,7 @@ from torch import Tensor
 from interplay.data import MultimodalDataset, as_dataset, check_target
 from interplay.data.validation import Task
 from interplay.estimators._base import Data, MultimodalEstimator
+from interplay.estimators.answer import Answer, Numbers
 from interplay.estimators.explanation import Columns
 from interplay.methods import Output
 
@@ -88,6 +89,11 @@ class MultimodalRegressor(RegressorMixin, MultimodalEstimator):
             push=lambda logits: self.target_scale_ * logits[:, 0].double(),
             say=self._numbers,
         )
+
+    @property
+    def answer(self) -> Answer:
+        """Numbers from logits."""
+        return Numbers(self.target_mean_, self.target_scale_)
 
     def _target_config(self) -> dict[str, Any]:
         return {"target_mean": self.target_mean_, "target_scale": self.target_scale_}

@@ -284,7 +284,8 @@ class CyIN(Method):
 
     def _translate(self, latents: Mapping[str, Tensor], available: Mapping[str, Tensor]) -> dict[str, Gaussian] | None:
         """What the others say about each modality; None where nothing needs it."""
-        wanted = self.training and self.form.gaps
+        # A traced graph cannot decide by values; where nothing is absent the translations are computed and not used.
+        wanted = (self.training and self.form.gaps) or torch.compiler.is_compiling()
         if wanted or not torch.stack(list(available.values())).all():
             return self.translators(latents, available)
         return None

@@ -68,32 +68,53 @@ class KNNImpute(Joint):
     @torch.no_grad()
     def complete(self, batch: Batch) -> Batch:
         """The batch with absent modalities filled from donors; what could not be filled stays absent."""
+        if torch.compiler.is_compiling():  # a traced graph cannot pick rows by value
+            return self._complete_all(batch)
         rows = torch.nonzero(any_present(batch) & ~all_present(batch))[:, 0]
         modalities, present, lengths = dict(batch.modalities), dict(batch.present), dict(batch.lengths)
         if not len(rows):
             return batch
         distances = self._distances(batch[rows])
-        for name, found in self.donors.items():
-            donors: Any = found
+        for name in self.donors:
             lacks = ~batch.present[name][rows]
             where = rows[lacks]
-            possible = distances[lacks].masked_fill(~donors.present, torch.inf)
-            distance, nearest = possible.topk(min(self.neighbours, possible.shape[1]), largest=False)
-            use = distance.isfinite().float()
-            use = use / use.sum(1, keepdim=True).clamp(min=1)
-            scale: Any = self.encoders[name].scale
-            mean = torch.einsum("rk,rk...->r...", use, donors.values[nearest])
-            modalities[name] = modalities[name].index_put((where,), mean * scale.scale + scale.mean)
-            present[name] = present[name].index_put((where,), use.any(1))
+            values, found, steps = self._impute(name, distances[lacks])
+            modalities[name] = modalities[name].index_put((where,), values)
+            present[name] = present[name].index_put((where,), found)
             if name in lengths:
-                steps = (use * donors.lengths[nearest]).sum(1).round().to(lengths[name].dtype)
-                lengths[name] = lengths[name].index_put((where,), steps)
+                lengths[name] = lengths[name].index_put((where,), steps.to(lengths[name].dtype))
         return replace(batch, modalities=modalities, present=present, lengths=lengths)
+
+    def _complete_all(self, batch: Batch) -> Batch:
+        """The same with an imputation for every row, used where it is needed."""
+        modalities, present, lengths = dict(batch.modalities), dict(batch.present), dict(batch.lengths)
+        distances = self._distances(batch)
+        for name, here in batch.present.items():
+            values, found, steps = self._impute(name, distances)
+            x = modalities[name]
+            modalities[name] = torch.where(here.reshape(-1, *[1] * (x.ndim - 1)), x, values)
+            present[name] = here | found
+            if name in lengths:
+                lengths[name] = torch.where(here, lengths[name], steps.to(lengths[name].dtype))
+        return replace(batch, modalities=modalities, present=present, lengths=lengths)
+
+    def _impute(self, name: str, distances: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Mean of the nearest donors, whether there is any, and their mean length, for rows of ``distances``."""
+        donors: Any = self.donors[name]
+        possible = distances.masked_fill(~donors.present, torch.inf)
+        distance, nearest = possible.topk(min(self.neighbours, possible.shape[1]), largest=False)
+        use = distance.isfinite().float()
+        use = use / use.sum(1, keepdim=True).clamp(min=1)
+        scale: Any = self.encoders[name].scale
+        mean = torch.einsum("rk,rk...->r...", use, donors.values[nearest])
+        steps = (use * donors.lengths[nearest]).sum(1).round()
+        return mean * scale.scale + scale.mean, use.any(1), steps
 
     def _distances(self, batch: Batch) -> Tensor:
         """Mean squared differences ``(B, n)`` to the training rows; infinite where nothing is shared."""
         any_donors: Any = next(part for _, part in self.donors.items())
-        total = torch.zeros(len(batch), len(any_donors.rows), device=any_donors.rows.device)
+        rows = next(iter(batch.present.values())).shape[0]
+        total = torch.zeros(rows, len(any_donors.rows), device=any_donors.rows.device)
         dims = torch.zeros_like(total)
         for name, found in self.donors.items():
             donors: Any = found

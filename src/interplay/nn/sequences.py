@@ -35,7 +35,7 @@ def resample(x: Tensor, length: int, steps: Tensor | None = None) -> Tensor:
         if x.shape[1] == length:
             return x
         if x.shape[1] % length == 0:
-            return x.reshape(len(x), length, -1, x.shape[-1]).mean(2)
+            return x.reshape(x.shape[0], length, -1, x.shape[-1]).mean(2)
     return stretches(x.shape[1], length, steps, x) @ x
 
 
