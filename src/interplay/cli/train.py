@@ -65,7 +65,7 @@ def train(
     ] = None,
     encoder: Annotated[
         list[str] | None,
-        typer.Option("--encoder", help="modality=encoder (mlp, conv, transformer), repeat. [default: from the shape]"),
+        typer.Option("--encoder", help="modality=encoder (mlp, conv, transformer, hf:<model>), repeat. [default: from the shape]"),
     ] = None,
     param: Annotated[list[str] | None, typer.Option("--param", help="name=value of the method, repeat.")] = None,
     task: Annotated[
@@ -73,6 +73,9 @@ def train(
         typer.Option("--task", help="classification or regression. [default: regression for a target of floats]"),
     ] = None,
     loss: Annotated[str | None, typer.Option("--loss", help="Of regression: huber, l1 or l2. [default: huber]")] = None,
+    logger: Annotated[
+        str | None, typer.Option("--logger", help="tensorboard or wandb: log every epoch (extra tracking).")
+    ] = None,
     device: Annotated[str, typer.Option("--device", help="cpu, cuda, ...")] = "auto",
     seed: Seed = 0,
     report: Annotated[
@@ -117,6 +120,7 @@ def train(
         patience=patience,
         loss=loss,
         missing=missing_rate,
+        logger=logger,
         device=device,
         random_state=seed,
         progress=sys.stderr.isatty() and not json,

@@ -313,6 +313,45 @@ class MultimodalDataset:
 
         return load(path, **keys)
 
+    @staticmethod
+    def from_frame(frame: pd.DataFrame, **keys: Any) -> MultimodalDataset:
+        """Read a table of pandas; see `interplay.data.frames.from_frame`."""
+        from interplay.data.frames import from_frame
+
+        return from_frame(frame, **keys)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a table of pandas; see `interplay.data.frames.to_frame`."""
+        from interplay.data.frames import to_frame
+
+        return to_frame(self)
+
+    @staticmethod
+    def from_hf(dataset: Any, **keys: Any) -> MultimodalDataset:
+        """Read a Hugging Face ``datasets.Dataset``; see `interplay.data.hf.from_hf`."""
+        from interplay.data.hf import from_hf
+
+        return from_hf(dataset, **keys)
+
+    def to_hf(self) -> Any:
+        """Return a Hugging Face ``datasets.Dataset``; see `interplay.data.hf.to_hf`."""
+        from interplay.data.hf import to_hf
+
+        return to_hf(self)
+
+    @staticmethod
+    def from_mudata(mdata: Any, **keys: Any) -> MultimodalDataset:
+        """Read a ``mudata.MuData``; see `interplay.data.omics.from_mudata`."""
+        from interplay.data.omics import from_mudata
+
+        return from_mudata(mdata, **keys)
+
+    def to_mudata(self) -> Any:
+        """Return a ``mudata.MuData``; see `interplay.data.omics.to_mudata`."""
+        from interplay.data.omics import to_mudata
+
+        return to_mudata(self)
+
 
 def as_dataset(
     X: MultimodalDataset | Mapping[str, ArrayLike | None],

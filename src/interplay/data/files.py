@@ -15,8 +15,8 @@ from pathlib import Path
 from interplay.data.dataset import MultimodalDataset
 from interplay.data.npz import open_npz, write_npz
 from interplay.data.parquet import open_parquet, write_parquet
-from interplay.data.tables import Readers
-from interplay.data.validation import Array, check_unique_ids, is_column, problem
+from interplay.data.tables import Readers, assemble
+from interplay.data.validation import check_unique_ids, is_column, problem
 
 _OPEN: dict[str, Callable[[Path, Collection[str]], Readers]] = {".npz": open_npz, ".parquet": open_parquet}
 _WRITE = {".npz": write_npz, ".parquet": write_parquet}
@@ -81,14 +81,7 @@ def load(
     path = Path(path)
     given = {"target": target, "ids": ids, "groups": groups, "class_names": class_names}
     readers = _open(path, {name for name in given.values() if name is not None} | set(ignore))
-    for role, name in given.items():
-        if name is not None:
-            _require(path, role, name, readers)
-        # Class names in the file belong to its own target, unless they are asked for.
-        elif role in readers and role not in ignore and (role != "class_names" or target in (None, "target")):
-            given[role] = role
-    beside = {role: readers[name]() for role, name in given.items() if name is not None}
-    return _assemble(path, readers, modalities, beside, {*given.values(), *ignore})
+    return assemble(f"file {path.name!r}", readers, given, modalities, ignore)
 
 
 def contents(path: str | Path, *, labels: Collection[str] = ()) -> list[str]:
@@ -121,42 +114,6 @@ def _open(path: Path, whole: Collection[str]) -> Readers:
     if not path.is_file():
         raise FileNotFoundError(f"no file {str(path)!r}; expected a .npz or .parquet file")
     return _OPEN[suffix](path, whole)
-
-
-def _assemble(
-    path: Path,
-    readers: Readers,
-    modalities: Sequence[str] | None,
-    beside: dict[str, Array],
-    taken: set[str | None],
-) -> MultimodalDataset:
-    chosen = [modalities] if isinstance(modalities, str) else modalities
-    for name in chosen or []:
-        _require(path, "modality", name, readers)
-    if chosen is None:
-        chosen = [name for name in readers if name not in taken and not is_column(name)]
-    arrays = {name: readers[name]() for name in chosen}
-    for name, array in arrays.items():
-        # Ours say of every modality where it is present; elsewhere it may be a split, a weight or another
-        # label.
-        if modalities is None and array.ndim < 2 and f"present.{name}" not in readers:
-            remedy = f"choose with modalities=[...] among {list(arrays)}, and target, ids and groups likewise"
-            found = f"shape {array.shape}, which may be no modality"
-            raise problem(f"file {path.name!r}, {name!r}", "an array (n, features)", found, remedy)
-    names = beside.pop("class_names", None)
-    return MultimodalDataset(
-        arrays,
-        **beside,
-        class_names=None if names is None else names.tolist(),
-        present={name: readers[f"present.{name}"]() for name in arrays if f"present.{name}" in readers},
-        lengths={name: readers[f"lengths.{name}"]() for name in arrays if f"lengths.{name}" in readers},
-    )
-
-
-def _require(path: Path, role: str, name: str, readers: Readers) -> None:
-    if name not in readers:
-        known = [key for key in readers if not key.startswith(("present.", "lengths."))]
-        raise problem(f"file {path.name!r}, {role}", f"one of {known}", repr(name), "correct the name")
 
 
 def _suffix(path: Path) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -53,7 +53,7 @@ def to_table(dataset: MultimodalDataset, where: str) -> Any:
 
 
 def table_readers(
-    schema: Any, fetch: Fetch, whole: Collection[str], groups: dict[str, list[str]] | None = None
+    schema: Any, fetch: Fetch, whole: Collection[str], modalities: Mapping[str, list[str]] | None = None
 ) -> Readers:
     """What a table holds, name -> reader; columns named in ``whole`` join no modality.
 
@@ -63,20 +63,79 @@ def table_readers(
         schema: of the table.
         fetch: gives columns when they are asked for.
         whole: columns that stand for themselves.
-        groups: modality -> its columns; None finds them by their names.
+        modalities: modality -> its columns; None finds them by their names.
     """
     metadata = json.loads((schema.metadata or {}).get(METADATA, b"{}"))
     shapes = metadata.get("shapes", {})
+    if modalities is None:
+        groups = find_groups(schema, whole)
+    else:
+        groups = {**{name: [name] for name in schema.names}, **modalities}
     readers: Readers = {}
-    for name, columns in (find_groups(schema, whole) if groups is None else groups).items():
-        single = columns == [name] or (groups is not None and len(columns) == 1 and is_list(schema, columns[0]))
+    for name, columns in groups.items():
+        asked = modalities is not None and name in modalities
+        single = len(columns) == 1 and (is_list(schema, columns[0]) or not (asked or columns != [name]))
         readers[name] = partial(_read, fetch, columns, single, shapes.get(name))
-        is_modality = groups is not None or not single or is_list(schema, name)
-        if is_modality and f"present.{name}" not in schema.names:
+        if (asked or not single or is_list(schema, columns[0])) and f"present.{name}" not in schema.names:
             readers[f"present.{name}"] = partial(_read_present, fetch, columns)
     if "class_names" in metadata:
         readers["class_names"] = lambda: np.array(metadata["class_names"])
     return readers
+
+
+def assemble(
+    where: str,
+    readers: Readers,
+    roles: Mapping[str, str | None],
+    modalities: Sequence[str] | None = None,
+    ignore: Collection[str] = (),
+) -> MultimodalDataset:
+    """Make a dataset of what readers give.
+
+    Args:
+        where: what errors call the source.
+        readers: name -> reader.
+        roles: ``target``, ``ids``, ``groups``, ``class_names`` -> the name that has this role; None takes the one of
+            the role's own name where there is one.
+        modalities: names to take; None takes all that is not named otherwise.
+        ignore: names that are not read.
+    """
+    given = dict(roles)
+    for role, name in given.items():
+        if name is not None:
+            _require(where, role, name, readers)
+        # Class names of the source belong to its own target, unless they are asked for.
+        elif role in readers and role not in ignore and (role != "class_names" or roles["target"] in (None, "target")):
+            given[role] = role
+    beside: dict[str, Any] = {role: readers[name]() for role, name in given.items() if name is not None}
+    chosen = [modalities] if isinstance(modalities, str) else modalities
+    for name in chosen or []:
+        _require(where, "modality", name, readers)
+    if chosen is None:
+        taken = {*given.values(), *ignore}
+        chosen = [name for name in readers if name not in taken and not is_column(name)]
+    arrays = {name: readers[name]() for name in chosen}
+    for name, array in arrays.items():
+        # Ours say of every modality where it is present; elsewhere it may be a split, a weight or another
+        # label.
+        if modalities is None and array.ndim < 2 and f"present.{name}" not in readers:
+            remedy = f"choose with modalities=[...] among {list(arrays)}, and target, ids and groups likewise"
+            found = f"shape {array.shape}, which may be no modality"
+            raise problem(f"{where}, {name!r}", "an array (n, features)", found, remedy)
+    names = beside.pop("class_names", None)
+    return MultimodalDataset(
+        arrays,
+        **beside,
+        class_names=None if names is None else names.tolist(),
+        present={name: readers[f"present.{name}"]() for name in arrays if f"present.{name}" in readers},
+        lengths={name: readers[f"lengths.{name}"]() for name in arrays if f"lengths.{name}" in readers},
+    )
+
+
+def _require(where: str, role: str, name: str, readers: Readers) -> None:
+    if name not in readers:
+        known = [key for key in readers if not key.startswith(("present.", "lengths."))]
+        raise problem(f"{where}, {role}", f"one of {known}", repr(name), "correct the name")
 
 
 def find_groups(schema: Any, whole: Collection[str]) -> dict[str, list[str]]:
@@ -102,6 +161,7 @@ def is_list(schema: Any, name: str) -> bool:
 def _is_list(kind: Any) -> bool:
     import pyarrow as pa
 
+    kind = kind.storage_type if isinstance(kind, pa.BaseExtensionType) else kind  # arrays of Hugging Face data sets
     return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
 
 
@@ -141,6 +201,8 @@ def _dense(column: str, array: Any) -> Array:
     """Return an Arrow array as (n, ...); rows of lists that are null become zeros, null numbers NaN."""
     import pyarrow as pa
 
+    if isinstance(array.type, pa.BaseExtensionType):
+        array = array.storage
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
     if not _is_list(array.type):

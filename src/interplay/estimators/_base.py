@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from pytorch_lightning.loggers import Logger
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
@@ -19,13 +20,25 @@ from interplay import methods
 from interplay.data import MultimodalDataset, as_dataset
 from interplay.data.missing import Pattern, as_pattern
 from interplay.data.validation import Task
-from interplay.estimators import export, persistence
+from interplay.estimators import export, persistence, pretrained
 from interplay.estimators.answer import Answer
 from interplay.estimators.explanation import Columns, explanation
 from interplay.estimators.imputation import Imputation, imputation
 from interplay.methods import LOSSES, Batch, Method, Output
 from interplay.nn import MaskedEncoder, Standardize, build_encoder, default_encoder, valid_steps
-from interplay.training import PRECISIONS, Gaps, History, Settings, evaluate, rows_at_once, to_batch, train
+from interplay.nn.pretrained import ImageBackbone, TextBackbone
+from interplay.training import (
+    PRECISIONS,
+    Gaps,
+    History,
+    Settings,
+    check_logger,
+    evaluate,
+    make_logger,
+    rows_at_once,
+    to_batch,
+    train,
+)
 
 EncoderChoice = str | nn.Module
 Data = MultimodalDataset | Mapping[str, Any]
@@ -93,6 +106,7 @@ class MultimodalEstimator(BaseEstimator, ABC):
         random_state: int | np.random.RandomState | None = None,
         progress: bool = False,
         checkpoints: str | None = None,
+        logger: str | Logger | None = None,
     ) -> None:
         self.method = method
         self.encoders = encoders
@@ -111,6 +125,7 @@ class MultimodalEstimator(BaseEstimator, ABC):
         self.random_state = random_state
         self.progress = progress
         self.checkpoints = checkpoints
+        self.logger = logger
 
     def fit(self, X: Data, y: Any = None, *, validation: Data | None = None) -> Self:
         """Train on a data set.
@@ -138,13 +153,16 @@ class MultimodalEstimator(BaseEstimator, ABC):
         device = _device(self.device)
         # Own random streams: training neither reads nor moves the caller's torch state.
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            torch.manual_seed(seed)
             batch = to_batch(training, self._encode_target(training))
+            self.pretrained_ = self._fetch_pretrained(batch)
+            batch = pretrained.featurise(batch, self.pretrained_, device)
+            held = to_batch(held_out, self._encode_target(held_out))
+            torch.manual_seed(seed)
             self.method_ = self._build(batch).to(device)
             self.history_: History = train(
                 self.method_,
                 batch.to(device),
-                to_batch(held_out, self._encode_target(held_out)).to(device),
+                pretrained.featurise(held, self.pretrained_, device).to(device),
                 self._settings(),
                 seed,
                 gaps,
@@ -197,7 +215,11 @@ class MultimodalEstimator(BaseEstimator, ABC):
             raise ValueError(f"n_draws must be at least 2, found {n_draws}")
         dataset = self._conform(X)
         device = next(self.method_.parameters()).device
-        batch = to_batch(dataset, shapes=self.shapes_).to(device)
+        batch = pretrained.featurise(to_batch(dataset, shapes=self.shapes_).to(device), self.pretrained_, device)
+        if self.pretrained_:  # what is imputed are their features
+            values = {name: x.cpu().numpy() for name, x in batch.modalities.items()}
+            lengths = {name: steps for name, steps in dataset.lengths.items() if name not in self.pretrained_}
+            dataset = MultimodalDataset(values, present=dataset.present, lengths=lengths, ids=dataset.ids)
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(0)
             chunks = [self.method_.impute(chunk, n_draws) for chunk in batch.chunks(self.rows_at_once)]
@@ -264,6 +286,7 @@ class MultimodalEstimator(BaseEstimator, ABC):
             raise ValueError(f"learning_rate must be > 0, found {self.learning_rate!r}")
         if not 0 < self.validation_fraction < 1:
             raise ValueError(f"validation_fraction must lie between 0 and 1, found {self.validation_fraction!r}")
+        check_logger(self.logger)
         if self.precision not in PRECISIONS:
             raise ValueError(f"precision must be {' or '.join(map(repr, PRECISIONS))}, found {self.precision!r}")
         if self._criterion not in LOSSES[self._task]:
@@ -285,6 +308,7 @@ class MultimodalEstimator(BaseEstimator, ABC):
             precision=self.precision,
             progress=self.progress,
             checkpoints=self.checkpoints,
+            logger=make_logger(self.logger, type(methods.make(self.method)).__name__.lower()),
         )
 
     def _validation_split(
@@ -302,20 +326,21 @@ class MultimodalEstimator(BaseEstimator, ABC):
         method.check(self.modality_names_, self._task)
         chosen = self._encoder_choices()
         encoders: dict[str, nn.Module] = {}
-        for name, choice in chosen.items():
+        for name, given in chosen.items():
+            shape, choice = self._method_input(name, given)
             # A copy, so that fitting twice starts twice from the user's module.
-            module = copy.deepcopy(choice) if isinstance(choice, nn.Module) else self._named_encoder(name, choice)
+            module = copy.deepcopy(choice) if isinstance(choice, nn.Module) else self._named_encoder(name, choice, shape)
             x, present = batch.modalities[name], batch.present[name]
             scale = Standardize.fit(x, valid_steps(x, present, batch.lengths.get(name)), image=choice == "conv")
-            encoders[name] = MaskedEncoder(scale, module, name, self.shapes_[name])
+            encoders[name] = MaskedEncoder(scale, module, name, shape)
         assert batch.target is not None
         method.criterion = self._criterion
         method.build(encoders, self._prior(batch.target))
         return method
 
-    def _named_encoder(self, name: str, choice: str) -> nn.Module:
+    def _named_encoder(self, name: str, choice: str, shape: tuple[int, ...]) -> nn.Module:
         try:
-            return build_encoder(choice, self.shapes_[name], width=self.width, dropout=self.dropout)
+            return build_encoder(choice, shape, width=self.width, dropout=self.dropout)
         except ValueError as error:
             raise ValueError(f"modality {name!r}: {error}") from None
 
@@ -334,7 +359,23 @@ class MultimodalEstimator(BaseEstimator, ABC):
         check_is_fitted(self, "method_")
         dataset = self._conform(X)
         device = next(self.method_.parameters()).device
-        return evaluate(self.method_, to_batch(dataset, shapes=self.shapes_).to(device), self.batch_size), dataset
+        batch = pretrained.featurise(to_batch(dataset, shapes=self.shapes_).to(device), self.pretrained_, device)
+        return evaluate(self.method_, batch, self.batch_size), dataset
+
+    def _fetch_pretrained(self, batch: Batch) -> dict[str, TextBackbone | ImageBackbone]:
+        """The pretrained networks by modality."""
+        chosen = {name: pretrained.model_id(choice) for name, choice in self._encoder_choices().items()}
+        return {
+            name: pretrained.fetch(name, source, batch.modalities[name])
+            for name, source in chosen.items()
+            if source is not None
+        }
+
+    def _method_input(self, name: str, choice: EncoderChoice) -> tuple[tuple[int, ...], EncoderChoice]:
+        """Shape of what the method sees of a modality, and what encodes that."""
+        if name in self.pretrained_:
+            return (self.pretrained_[name].out_features,), "mlp"
+        return self.shapes_[name], choice
 
     def _conform(self, X: Data) -> MultimodalDataset:
         """The data with the model's modalities in the model's order; shapes are checked where anything is present."""

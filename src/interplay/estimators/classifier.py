@@ -29,7 +29,9 @@ class MultimodalClassifier(ClassifierMixin, MultimodalEstimator):
             parameters are also reachable as ``method__...``.
         encoders: what maps a modality to a vector: None (chosen from the shape: vectors ``"mlp"``, sequences
             ``"transformer"``, images ``"conv"``), one name for all, or a mapping from modality to a name or to a
-            ``torch.nn.Module`` with an integer attribute ``out_features``.
+            ``torch.nn.Module`` with an integer attribute ``out_features``. ``"hf:<model id or folder>"`` is a
+            pretrained network of Hugging Face (extra ``hf``), frozen: its features are computed once, and ``"mlp"``
+            encodes them; ``"resnet18"`` is one of these.
         width: output width of the encoders that are chosen or named.
         dropout: dropout inside those encoders.
         max_epochs: the most epochs, over all stages of the method.
@@ -48,6 +50,9 @@ class MultimodalClassifier(ClassifierMixin, MultimodalEstimator):
         progress: show a bar a stage on standard error.
         checkpoints: folder for a checkpoint after every epoch, or None. Fitting again with the same data, parameters
             and seed goes on exactly where an interrupted fit stood, at any epoch of any stage.
+        logger: ``"tensorboard"`` (writes to the folder ``runs``), ``"wandb"`` (offline unless ``WANDB_MODE=online``) or
+            a logger of ``pytorch_lightning.loggers``; gets every epoch's record with all parts of the loss as
+            ``<stage>/<name>``. The names need the extra ``tracking``.
 
     Attributes:
         classes_: class labels as they were given, sorted.

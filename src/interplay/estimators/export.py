@@ -18,8 +18,9 @@ from torch import Tensor, nn
 import interplay
 from interplay.data.extras import require
 from interplay.data.files import replacing
+from interplay.estimators.pretrained import encode
 from interplay.methods import Batch
-from interplay.nn import valid_steps
+from interplay.nn import ByName, valid_steps
 
 if TYPE_CHECKING:
     from interplay.estimators._base import MultimodalEstimator
@@ -35,10 +36,14 @@ class InferencePath(nn.Module):
     def __init__(self, model: "MultimodalEstimator") -> None:
         super().__init__()
         self.method, self.answer, self.shapes = model.method_, model.answer, dict(model.shapes_)
+        self.pretrained = ByName(model.pretrained_)
         # Steps count only where samples are sequences; two-dimensional images have one scale for all pixels.
         self.sequences = [
-            name for name, part in self.method.encoders.items() if len(self.shapes[name]) == 2 and part.scale.mean.ndim
+            name
+            for name, part in self.method.encoders.items()
+            if len(self.shapes[name]) == 2 and part.scale.mean.ndim and name not in model.pretrained_
         ]
+        self.sequences += [name for name, part in self.pretrained.items() if part.takes_lengths]
 
     @property
     def input_names(self) -> list[str]:
@@ -64,6 +69,9 @@ class InferencePath(nn.Module):
             valid = valid_steps(x, here, steps)
             modalities[name] = torch.where(valid.reshape(*valid.shape, *[1] * (x.ndim - valid.ndim)), x, 0.0)
             present[name] = here
+        for name, backbone in self.pretrained.items():
+            features = encode(backbone, modalities[name], lengths.pop(name, None))
+            modalities[name] = torch.where(present[name][:, None], features, 0.0)
         return self.answer(self.method(Batch(modalities, present, lengths)).logits)
 
 

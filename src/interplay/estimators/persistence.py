@@ -20,6 +20,7 @@ from torch import nn
 import interplay
 from interplay import methods
 from interplay.data.missing import Pattern, pattern_from
+from interplay.estimators import pretrained
 from interplay.methods import Method
 from interplay.nn import MaskedEncoder, Standardize
 from interplay.training import History
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION = 1
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
-_ELSEWHERE = ("method", "encoders", "random_state")
+_ELSEWHERE = ("method", "encoders", "random_state", "logger")
+_PRETRAINED = "pretrained"  # prefix of the weights of pretrained networks, with the number of the modality
 
 
 def save(model: "MultimodalEstimator", folder: str | Path) -> None:
@@ -37,6 +39,10 @@ def save(model: "MultimodalEstimator", folder: str | Path) -> None:
     folder = Path(folder)
     text = json.dumps(_config(model), indent=2)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.method_.state_dict().items()}
+    for number, backbone in enumerate(model.pretrained_.values()):
+        # Copies: networks may tie weights, and safetensors refuses tensors that share memory.
+        state = {name: tensor.detach().cpu().clone() for name, tensor in backbone.state_dict().items()}
+        tensors |= {f"{_PRETRAINED}.{number}.{name}": tensor.contiguous() for name, tensor in state.items()}
     folder.mkdir(parents=True, exist_ok=True)
     _replace(folder / WEIGHTS, lambda path: save_file(tensors, path, metadata={"config": text}))
     _replace(folder / CONFIG, lambda path: path.write_text(text + "\n", encoding="utf-8"))
@@ -63,10 +69,12 @@ def _umask() -> int:
 
 def _config(model: "MultimodalEstimator") -> dict[str, Any]:
     params = model.get_params(deep=False)
-    encoders = {
+    encoders: dict[str, dict[str, Any]] = {
         name: {"name": choice} if isinstance(choice, str) else {"module": type(choice).__qualname__}
         for name, choice in model._encoder_choices().items()
     }
+    for name, backbone in model.pretrained_.items():
+        encoders[name]["pretrained"] = pretrained.describe(backbone)
     method = model.method_
     seed = params["random_state"]
     return {
@@ -147,16 +155,32 @@ def _rebuild(
     model.n_features_in_ = int(sum(np.prod(shape) for shape in model.shapes_.values()))
     model._restore_target(config)
     model.history_ = History(**config["history"])
+    model.pretrained_ = _rebuild_pretrained(config, state)
     model.method_ = _rebuild_method(model, state)
     return model
+
+
+def _rebuild_pretrained(config: Mapping[str, Any], state: dict[str, torch.Tensor]) -> dict[str, Any]:
+    """Pretrained networks by modality; their weights leave ``state``."""
+    found: dict[str, Any] = {}
+    for name, choice in config["encoders"].items():
+        if _PRETRAINED not in choice:
+            continue
+        prefix = f"{_PRETRAINED}.{len(found)}."
+        with torch.random.fork_rng(devices=[]):  # weights of chance, replaced at once
+            found[name] = pretrained.rebuild(choice[_PRETRAINED])
+        own = [key for key in state if key.startswith(prefix)]
+        found[name].load_state_dict({key.removeprefix(prefix): state.pop(key) for key in own})
+        found[name].eval()
+    return found
 
 
 def _rebuild_method(model: "MultimodalEstimator", state: dict[str, torch.Tensor]) -> Method:
     method = methods.make(model.method)
     encoders: dict[str, nn.Module] = {}
-    for name, choice in model._encoder_choices().items():
-        shape = model.shapes_[name]
-        module = choice if isinstance(choice, nn.Module) else model._named_encoder(name, choice)
+    for name, given in model._encoder_choices().items():
+        shape, choice = model._method_input(name, given)
+        module = choice if isinstance(choice, nn.Module) else model._named_encoder(name, choice, shape)
         # A placeholder of the right size; the stored state fills it.
         scale_shape = () if choice == "conv" else shape[-1:]
         scale = Standardize(torch.zeros(scale_shape), torch.ones(scale_shape))

@@ -1,6 +1,7 @@
 """The one training loop: stages, early stopping and best-epoch selection."""
 
 from interplay.training.batches import Gaps
+from interplay.training.loggers import check_logger, make_logger
 from interplay.training.loop import PRECISIONS, History, Settings, evaluate, prepare, rows_at_once, train
 from interplay.training.pretrain import Pretrained, pretrain
 from interplay.training.tensors import to_batch
@@ -11,7 +12,9 @@ __all__ = [
     "History",
     "Pretrained",
     "Settings",
+    "check_logger",
     "evaluate",
+    "make_logger",
     "prepare",
     "pretrain",
     "rows_at_once",

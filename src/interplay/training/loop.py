@@ -10,11 +10,13 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.loggers import Logger
 from torch import Tensor
 
 from interplay.methods import Batch, Method, Output, Stage
 from interplay.training.batches import Batches, Gaps
 from interplay.training.checkpoints import EachEpoch, Folder, SafetensorsIO, random_state, restore_random_state
+from interplay.training.loggers import log_record
 from interplay.training.progress import QUALITIES, StageProgress
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
@@ -37,6 +39,7 @@ class Settings:
         progress: show a bar on standard error.
         checkpoints: folder for a checkpoint after every epoch; a run that finds its own there goes on exactly where
             that one stood. None keeps none.
+        logger: gets every epoch's record with all parts of the loss; a logger of Lightning, or None.
     """
 
     max_epochs: int = 100
@@ -50,6 +53,12 @@ class Settings:
     log_parts: bool = False
     progress: bool = False
     checkpoints: str | None = None
+    logger: Logger | None = None
+
+    @property
+    def keeps_parts(self) -> bool:
+        """Whether the parts of the loss are in the records."""
+        return self.log_parts or self.logger is not None
 
 
 @dataclass
@@ -139,7 +148,7 @@ class StageModule(pl.LightningModule):
         loss = self.method.loss(output, batch, self.stage)
         self._output = (output, batch)
         self._losses.append(loss.total.detach())
-        if self.settings.log_parts:
+        if self.settings.keeps_parts:
             for name, value in loss.parts.items():
                 self._parts.setdefault(name, []).append(value.detach())
         return loss.total
@@ -171,6 +180,8 @@ class StageModule(pl.LightningModule):
         record |= {name: float(torch.stack(values).mean()) for name, values in self._parts.items()}
         record |= diagnostics
         self.records.append(record)
+        if self.settings.logger is not None:
+            log_record(self.settings.logger, record)
         if self.stage.plateau is not None:
             self._plateau.step(loss)
         score = (loss, -quality) if by_loss else (-quality, loss)
@@ -182,8 +193,8 @@ class StageModule(pl.LightningModule):
 
 
 def rows_at_once(batch_size: int) -> int:
-    """Rows of one forward pass where nothing is learnt."""
-    return max(batch_size, 1024)
+    """Rows of one forward pass where nothing is learnt; a multiple of 64, in which pretrained networks take them."""
+    return -(-max(batch_size, 1024) // 64) * 64
 
 
 @torch.no_grad()
@@ -246,6 +257,8 @@ def train(
         history.best_epochs[stage.name] = done["best_epoch"]
     output = evaluate(method, validation, settings.batch_size)
     method.after_fit(output, validation)
+    if settings.logger is not None:
+        settings.logger.finalize("success")
     return history
 
 
@@ -265,7 +278,7 @@ def _describe(
     method: Method, training: Batch, validation: Batch, settings: Settings, seed: int, gaps: Gaps | None
 ) -> str:
     """Text that differs between runs that must not continue each other."""
-    plain = replace(settings, progress=False, checkpoints=None)
+    plain = replace(settings, progress=False, checkpoints=None, logger=None)
     sums = [float(x.double().sum()) for batch in (training, validation) for x in _tensors(batch)]
     rows = f"{len(training)},{len(validation)}"
     lost = None if gaps is None else gaps.pattern
@@ -296,7 +309,7 @@ def _never(method: Method, training: Batch, validation: Batch) -> None:
 
 def prepare(method: Method, training: Batch, settings: Settings, seed: int) -> Batch:
     """Training rows with what the method attaches to them before its first stage."""
-    quiet = replace(settings, progress=False, checkpoints=None)
+    quiet = replace(settings, progress=False, checkpoints=None, logger=None)
 
     def fit(other: Method, rows: Batch, held_out: Batch) -> None:
         train(other, rows, held_out, quiet, seed)
