@@ -19,6 +19,12 @@ RUN = [
     "docs/regression.md",
     "docs/report.md",
     "docs/compare.md",
+    "docs/howto_cluster.md",
+    "docs/howto_data.md",
+    "docs/howto_encoders.md",
+    "docs/howto_pretrained.md",
+    "docs/howto_sequences.md",
+    "docs/howto_serve.md",
 ]
 BLOCK = re.compile(r"^```(python|console|yaml)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 

@@ -38,7 +38,13 @@ def hub(tmp_path_factory):
         network.save_pretrained(folder / name)
     fast.save_pretrained(folder / "bert")
     (folder / "resnet" / "preprocessor_config.json").write_text(
-        json.dumps({"image_mean": [0.4, 0.5, 0.6], "image_std": [0.2, 0.3, 0.4], "image_processor_type": "ConvNextImageProcessor"})
+        json.dumps(
+            {
+                "image_mean": [0.4, 0.5, 0.6],
+                "image_std": [0.2, 0.3, 0.4],
+                "image_processor_type": "ConvNextImageProcessor",
+            }
+        )
     )
     return folder
 
@@ -67,7 +73,7 @@ def test_tokens_are_padded_and_none_is_absent(hub):
     tokens, lengths = tokenize(["good film", None, "a very very very bad plot"], f"hf:{hub / 'bert'}", max_length=5)
     assert tokens[..., 0].tolist() == [[2, 4, 6, 3, 0], [0] * 5, [2, 1, 7, 7, 3]]
     assert lengths.tolist() == [4, 0, 5]
-    with pytest.raises(ValueError, match="found 3 in row 1"):
+    with pytest.raises(ValueError, match=r"found 3 in row 1"):
         tokenize(["good", 3], f"hf:{hub / 'bert'}")
 
 
@@ -170,12 +176,12 @@ def test_mistakes_are_named(hub, data, modality, choice, message):
         MultimodalClassifier("joint", encoders={modality: choice.format(hub)}, max_epochs=1).fit(data)
     tokens = data.modalities["text"] + 100
     other = MultimodalDataset({"text": tokens, "image": data.modalities["image"]}, data.target)
-    with pytest.raises(ValueError, match="expected token numbers from 0 to 9"):
+    with pytest.raises(ValueError, match=r"expected token numbers from 0 to 9"):
         MultimodalClassifier("joint", encoders={"text": f"hf:{hub / 'bert'}"}, max_epochs=1).fit(other)
 
 
 def test_pickled_weights_are_refused(hub, data, tmp_path):
     (tmp_path / "config.json").write_text((hub / "bert" / "config.json").read_text())
     (tmp_path / "pytorch_model.bin").write_bytes(b"what pickle would read")
-    with pytest.raises(ValueError, match="could be loaded"):
+    with pytest.raises(ValueError, match=r"could be loaded"):
         MultimodalClassifier("joint", encoders={"text": f"hf:{tmp_path}"}, max_epochs=1).fit(data)

@@ -63,7 +63,7 @@ def test_wandb_stays_offline(data, tmp_path, monkeypatch):
 
 
 def test_mistakes(data, monkeypatch):
-    with pytest.raises(ValueError, match="logger must be None, 'tensorboard', 'wandb' or .*found 'csv'"):
+    with pytest.raises(ValueError, match=r"logger must be None, 'tensorboard', 'wandb' or .*found 'csv'"):
         fit(data, "csv")
     monkeypatch.setitem(sys.modules, "tensorboard", None)
     with pytest.raises(ImportError, match=r"logger='tensorboard' needs tensorboard.*interplay\[tracking\]"):

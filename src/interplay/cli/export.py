@@ -17,7 +17,8 @@ def export(
 
     **Example**: `interplay export model model.onnx`
 
-    Inputs: for each modality its values and `present.<modality>`, for sequences `lengths.<modality>`. Needs the extra `export`.
+    Inputs: for each modality its values and `present.<modality>`, for sequences `lengths.<modality>`. Needs the extra
+    `export`.
     """
     from interplay.estimators import MultimodalEstimator
     from interplay.estimators.export import InferencePath

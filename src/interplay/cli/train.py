@@ -65,7 +65,9 @@ def train(
     ] = None,
     encoder: Annotated[
         list[str] | None,
-        typer.Option("--encoder", help="modality=encoder (mlp, conv, transformer, hf:<model>), repeat. [default: from the shape]"),
+        typer.Option(
+            "--encoder", help="modality=encoder (mlp, conv, transformer, hf:<model>), repeat. [default: from the shape]"
+        ),
     ] = None,
     param: Annotated[list[str] | None, typer.Option("--param", help="name=value of the method, repeat.")] = None,
     task: Annotated[

@@ -45,7 +45,8 @@ def from_frame(
 
     Example:
         >>> import pandas as pd
-        >>> table = pd.DataFrame({"pitch": [110.0, None], "tempo": [2.0, None], "smile": [0.1, 0.7], "mood": ["sad", "glad"]})
+        >>> columns = {"pitch": [110.0, None], "tempo": [2.0, None], "smile": [0.1, 0.7], "mood": ["sad", "glad"]}
+        >>> table = pd.DataFrame(columns)
         >>> from_frame(table, modalities={"voice": ["pitch", "tempo"], "face": "smile"}, target="mood")
         MultimodalDataset(2 samples, classification with 2 classes, voice (2,) 50% present, face (1,))
     """
@@ -58,7 +59,13 @@ def from_frame(
     named = {name for name in roles.values() if name is not None}
     chosen = None if modalities is None else columns_of(list(frame.columns), modalities, named)
     if chosen is not None:  # other columns may hold what Arrow cannot
-        beside = {"target", "ids", "groups", *named, *(f"{p}.{name}" for name in chosen for p in ("present", "lengths"))}
+        beside = {
+            "target",
+            "ids",
+            "groups",
+            *named,
+            *(f"{p}.{name}" for name in chosen for p in ("present", "lengths")),
+        }
         frame = frame[[c for c in frame.columns if c in beside or any(c in columns for columns in chosen.values())]]
     table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
     readers = table_readers(table.schema, table.select, named, chosen)

@@ -76,7 +76,9 @@ def _column(mdata: Any, role: str, name: str) -> Array:
         raise problem(role, f"a column of obs among {list(mdata.obs)}", repr(name), remedy)
     column = mdata.obs[name]
     if column.isna().any():
-        raise problem(role, "a value for each cell", f"{int(column.isna().sum())} missing in {name!r}", "leave them out")
+        raise problem(
+            role, "a value for each cell", f"{int(column.isna().sum())} missing in {name!r}", "leave them out"
+        )
     return np.asarray(column.astype(str) if column.dtype.name == "category" else column)
 
 

@@ -329,7 +329,9 @@ class MultimodalEstimator(BaseEstimator, ABC):
         for name, given in chosen.items():
             shape, choice = self._method_input(name, given)
             # A copy, so that fitting twice starts twice from the user's module.
-            module = copy.deepcopy(choice) if isinstance(choice, nn.Module) else self._named_encoder(name, choice, shape)
+            module = (
+                copy.deepcopy(choice) if isinstance(choice, nn.Module) else self._named_encoder(name, choice, shape)
+            )
             x, present = batch.modalities[name], batch.present[name]
             scale = Standardize.fit(x, valid_steps(x, present, batch.lengths.get(name)), image=choice == "conv")
             encoders[name] = MaskedEncoder(scale, module, name, shape)

@@ -87,8 +87,8 @@ def to_program(model: "MultimodalEstimator") -> torch.export.ExportedProgram:
             kinds = {name: type(part.encoder).__name__ for name, part in path.method.encoders.items()}
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise ValueError(
-                f"{type(path.method).__name__} with the encoders {kinds} cannot be exported: {reason}; encoders may not "
-                "decide by values (if x.sum() > 0) nor by the number of rows"
+                f"{type(path.method).__name__} with the encoders {kinds} cannot be exported: {reason}; encoders may "
+                "not decide by values (if x.sum() > 0) nor by the number of rows"
             ) from error
 
 

@@ -68,8 +68,8 @@ def fetch(modality: str, name: str, values: Tensor) -> TextBackbone | ImageBackb
         return _image_backbone(transformers, name, network, width, values)
     raise ValueError(
         f"modality {modality!r}: the Hugging Face model {name!r} takes {kind}, found samples of shape "
-        f"{tuple(values.shape[1:])}; give input_ids as tokens (n, length, 1) by interplay.data.tokenize, pixel_values as "
-        "images (n, channels, height, width)"
+        f"{tuple(values.shape[1:])}; give input_ids as tokens (n, length, 1) by interplay.data.tokenize, pixel_values "
+        "as images (n, channels, height, width)"
     )
 
 
@@ -103,7 +103,10 @@ def _image_backbone(transformers: Any, name: str, network: nn.Module, width: int
 def describe(backbone: TextBackbone | ImageBackbone) -> dict[str, Any]:
     """What :func:`rebuild` needs besides the weights, for JSON."""
     config: Any = backbone.network.config
-    found: dict[str, Any] = {"config": json.loads(config.to_json_string(use_diff=False)), "width": backbone.out_features}
+    found: dict[str, Any] = {
+        "config": json.loads(config.to_json_string(use_diff=False)),
+        "width": backbone.out_features,
+    }
     if isinstance(backbone, ImageBackbone):
         mean, std = (x.flatten().tolist() for x in (backbone.mean, backbone.std))
         found["pixels"] = {"factor": backbone.factor, "mean": mean, "std": std, "size": backbone.size}

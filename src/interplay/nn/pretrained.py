@@ -5,7 +5,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 
 class TextBackbone(nn.Module):
@@ -62,6 +61,6 @@ class ImageBackbone(nn.Module):
         x = x[:, None] if x.ndim == 3 else x
         x = x.expand(-1, len(self.mean), -1, -1) if x.shape[1] == 1 else x
         if self.size is not None and tuple(x.shape[-2:]) != self.size:
-            x = F.interpolate(x, self.size, mode="bilinear", align_corners=False)
+            x = nn.functional.interpolate(x, self.size, mode="bilinear", align_corners=False)
         hidden: Any = self.network(pixel_values=(x * self.factor - self.mean) / self.std).last_hidden_state
         return hidden.flatten(2).mean(2) if hidden.ndim == 4 else hidden.mean(1)

@@ -31,8 +31,8 @@ def check_logger(choice: Any) -> None:
 def make_logger(choice: Any, title: str) -> Logger | None:
     """The logger of a choice that :func:`check_logger` has passed.
 
-    ``"tensorboard"`` writes to ``runs/<title>/version_<n>``. ``"wandb"`` writes to ``wandb``, without the network unless
-    the environment variable ``WANDB_MODE`` is ``online``.
+    ``"tensorboard"`` writes to ``runs/<title>/version_<n>``. ``"wandb"`` writes to ``wandb``, without the network
+    unless the environment variable ``WANDB_MODE`` is ``online``.
     """
     if choice == "tensorboard":
         return TensorBoardLogger(FOLDER, name=title)
