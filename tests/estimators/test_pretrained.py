@@ -134,8 +134,11 @@ def test_padding_and_masked_values_change_nothing(model, data):
     np.testing.assert_array_equal(model.predict_proba(dirty), model.predict_proba(data))
 
 
-def test_the_graph_holds_the_networks(model, data, tmp_path):
+@pytest.mark.parametrize("method", ["unimodal", pytest.param("dmil", marks=pytest.mark.bench)])  # 23 processor seconds
+def test_the_graph_holds_the_networks(method, hub, data, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
+    encoders = {"text": f"hf:{hub / 'bert'}", "image": f"hf:{hub / 'resnet'}"}
+    model = MultimodalClassifier(method, encoders=encoders, max_epochs=1, width=8, random_state=0).fit(data)
     model.export(tmp_path / "m.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "m.onnx")
     feed = {name: data.modalities[name].astype(np.float32) for name in data.names}

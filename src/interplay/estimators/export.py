@@ -88,7 +88,7 @@ def to_program(model: "MultimodalEstimator") -> torch.export.ExportedProgram:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise ValueError(
                 f"{type(path.method).__name__} with the encoders {kinds} cannot be exported: {reason}; encoders may "
-                "not decide by values (if x.sum() > 0) nor by the number of rows"
+                "not decide by values (if x.sum() > 0) nor take the number of rows for a constant (len(x))"
             ) from error
 
 

@@ -64,7 +64,7 @@ def fetch(modality: str, name: str, values: Tensor) -> TextBackbone | ImageBackb
     if kind == "input_ids" and values.shape[2:] == (1,):
         _check_tokens(modality, name, values, config.vocab_size)
         return TextBackbone(network, width)
-    if kind == "pixel_values" and values.ndim in (3, 4):
+    if kind == "pixel_values" and values.ndim in (3, 4) and values.shape[-1] > 1:
         return _image_backbone(transformers, name, network, width, values)
     raise ValueError(
         f"modality {modality!r}: the Hugging Face model {name!r} takes {kind}, found samples of shape "

@@ -72,7 +72,7 @@ def pair_numbers(n_modalities: int) -> Tensor:
 
 def _at(column: Tensor, values: Tensor, n_modalities: int) -> Tensor:
     """``(n, pairs)``: the values ``(n, 1)``, each in its column, zero elsewhere."""
-    empty = values.new_zeros(len(values), n_modalities * (n_modalities - 1) // 2)
+    empty = values.new_zeros(values.shape[0], n_modalities * (n_modalities - 1) // 2)
     return empty.scatter(1, column[:, None], values)
 
 

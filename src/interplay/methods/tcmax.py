@@ -1,6 +1,7 @@
 """TCMax: learn by maximising the total correlation of all modalities and the target."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import product
 
 import torch
 from torch import Tensor, nn
@@ -151,19 +152,25 @@ class TCMax(Method):
             )
             # One modality alone: the additive part's own loss makes its marginal exact.
             enough = len(masks) if self.head == "additive" else 2
+        if torch.compiler.is_compiling():  # a traced graph cannot look which patterns there are
+            for kept in product((False, True), repeat=len(features)):
+                if max(1, enough) <= sum(kept) < len(kept):
+                    here = torch.stack([m if there else ~m for m, there in zip(masks, kept, strict=True)]).all(0)
+                    result = torch.where(here[:, None], self._over_bank(features, kept), result)
+            return result
         partial = ~masks.all(0) & (masks.sum(0) >= max(1, enough))
         for pattern in torch.unique(masks[:, partial], dim=1).T:
             rows = ((masks == pattern[:, None]).all(0)).nonzero()[:, 0]
             for some in torch.split(rows, max(1, CELLS // self.bank_size)):
-                result = result.index_put((some,), self._over_bank([f[some] for f in features], pattern))
+                result = result.index_put((some,), self._over_bank([f[some] for f in features], pattern.tolist()))
         return result
 
-    def _over_bank(self, features: list[Tensor], pattern: Tensor) -> Tensor:
-        """Log of the mean over the bank of exp(critic), absent modalities taken from the bank."""
+    def _over_bank(self, features: list[Tensor], kept: Sequence[bool]) -> Tensor:
+        """Log of the mean over the bank of exp(critic), modalities that are not kept taken from the bank."""
         # The critic sees the sum of all modalities only, so one sum for each side serves all pairs.
-        own = torch.stack([f for f, there in zip(features, pattern.tolist(), strict=True) if there]).sum(0)
-        cells = own[:, None] + self.bank[~pattern].sum(0)
-        return self._of_sum(cells.flatten(0, 1)).reshape(len(own), self.bank_size, -1).logsumexp(1)
+        own = torch.stack([f for f, there in zip(features, kept, strict=True) if there]).sum(0)
+        cells = own[:, None] + self.bank[[m for m, there in enumerate(kept) if not there]].sum(0)
+        return self._of_sum(cells.flatten(0, 1)).reshape(own.shape[0], self.bank_size, -1).logsumexp(1)
 
     def loss(self, output: Output, batch: Batch, stage: Stage) -> Loss:
         """Negative bound of the total correlation plus its ceiling; one term a critic."""

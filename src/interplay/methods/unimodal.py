@@ -46,7 +46,7 @@ class Unimodal(UnimodalHeads):
         stacked = torch.stack(list(unimodal.values()))[self.order]
         present = torch.stack([batch.present[name] for name in unimodal])[self.order]
         first = present.int().argmax(0)
-        return Output(stacked[first, torch.arange(len(first), device=first.device)], unimodal=unimodal)
+        return Output(stacked[first, torch.arange(first.shape[0], device=first.device)], unimodal=unimodal)
 
     def after_fit(self, output: Output, batch: Batch) -> None:
         """Order the modalities by validation loss."""
