@@ -154,7 +154,8 @@ def test_mudata_and_back():
         "rna": AnnData(counts, obs=pd.DataFrame(index=cells[:4])),
         "protein": AnnData(rng.normal(size=(3, 2)), obs=pd.DataFrame(index=["c4", "c0", "c2"])),
     }
-    mdata = mudata.MuData(assays)
+    with mudata.set_options(pull_on_update=False):
+        mdata = mudata.MuData(assays)
     kinds = dict(zip(cells, "TTBBT", strict=True))
     mdata.obs["kind"] = pd.Categorical([kinds[c] for c in mdata.obs_names])
     mdata.obs["donor"] = ["d"] * 5

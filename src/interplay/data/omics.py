@@ -103,7 +103,8 @@ def to_mudata(dataset: MultimodalDataset) -> Any:
             raise problem(f"modality {name!r}", "features (n, d)", f"shape {x.shape}", "select other modalities")
         here = dataset.present[name]
         assays[name] = anndata.AnnData(X=x.reshape(len(x), -1)[here], obs=pd.DataFrame(index=ids[here]))
-    made = mudata.MuData(assays)
+    with mudata.set_options(pull_on_update=False):  # what its next version does anyway, and says so in a warning
+        made = mudata.MuData(assays)
     beside = {"target": dataset.target, "groups": dataset.groups}
     table = pd.DataFrame({name: x for name, x in beside.items() if x is not None}, index=ids)
     for name in table:

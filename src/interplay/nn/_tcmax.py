@@ -228,7 +228,7 @@ def tcmax_estimate(loss: Tensor, target: Tensor, n_modalities: int, *, weight: T
 def stack_logits(logits: Sequence[Tensor]) -> Tensor:
     """``(M, B, K)`` in at least float32."""
     shapes = [tuple(part.shape) for part in logits]
-    if not shapes or len(set(shapes)) > 1 or len(shapes[0]) != 2:
+    if not shapes or any(shape != shapes[0] for shape in shapes) or len(shapes[0]) != 2:
         raise ValueError(f"logits: expected one (batch, classes) tensor a modality, all alike, found shapes {shapes}")
     stacked = torch.stack(list(logits))
     return stacked if stacked.dtype == torch.float64 else stacked.float()
