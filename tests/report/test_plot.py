@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from interplay.data.datasets import make_gates
 from interplay.estimation import measure
-from interplay.evaluation import Robustness
+from interplay.evaluation import Robustness, class_table
 from interplay.report import plot
 
 
@@ -187,17 +187,20 @@ def test_comparison_draws_ranks_and_what_is_not_told_apart(tmp_path):
     assert png(axes).startswith(b"\x89PNG")
 
 
-def test_class_composition_draws_the_class_table():
+def test_composition_draws_the_class_table():
     explained = pd.DataFrame({"prediction": list("xxy"), "redundancy": [1.0, 0.0, 0.0], "synergy:a+b": [1.0, 2.0, 3.0]})
-    axes = plot.class_composition(explained)
+    axes = plot.composition(explained)
     assert [(p.get_x(), p.get_width()) for p in axes.patches] == [(0, 0.25), (0, 0), (0.25, 0.75), (0, 1)]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["x (n = 2)", "y (n = 1)"]
     assert axes.get_ylabel() == "predicted class"
-    few = plot.class_composition(explained, ["u", "v", "v"], max_rows=1)
+    few = plot.composition(explained, ["u", "v", "v"], max_rows=1)
     assert [label.get_text() for label in few.get_yticklabels()] == ["v (n = 2)"]
     assert len(png(few)) > 1000
+    again = plot.composition(class_table(explained, ["u", "v", "v"]))
+    assert again.get_ylabel() == "true class"
+    assert [label.get_text() for label in again.get_yticklabels()] == ["u (n = 1)", "v (n = 2)"]
     with pytest.raises(ValueError, match="use a method that has parts"):
-        plot.class_composition(explained[["prediction"]])
+        plot.composition(explained[["prediction"]])
 
 
 def test_gate_usage_stacks_the_records_to_one():
