@@ -74,7 +74,9 @@ def study(
             fitted = clone(model).set_params(random_state=seed).fit(train)
             results.scores += score_rows(fitted, test, name, seed)
             if first:
-                add_details(results, fitted, test, name, Shown(images or {}, texts or {}), missing)
+                add_details(results, fitted, test, name, Shown(images or {}, texts or {}))
+                if missing:
+                    add_curve(results, fitted, test, name)
     results.run.seconds = round(time.monotonic() - started, 1)
     return results
 
@@ -92,9 +94,8 @@ def add_details(
     test: MultimodalDataset,
     method: str,
     shown: Shown | None = None,
-    missing: bool = False,
 ) -> None:
-    """Add what the report shows beside scores: training, calibration, missing curves if asked for, and samples.
+    """Add what the report shows beside scores: training, calibration, and samples.
 
     Samples, rows and composition are those of the first model that has parts, else of the first model.
     """
@@ -103,14 +104,18 @@ def add_details(
         codes = encode(np.asarray(test.target), model.classes_)
         bins = calibration_table(codes, model.predict_proba(test)).to_dict(orient="records")
         results.calibration[method] = [CalibrationBin.model_validate(row) for row in bins]
-    if missing and sum(there.any() for there in test.present.values()) > 1:
-        results.curves[method] = MissingCurve.of(robustness(model, test))
     has_parts = bool(part_columns(model.explain(test[:1])))
     if results.explained is None or (has_parts and not results.parts):
         results.explained = method
         results.samples = telling_samples(model, test, shown=shown)
         results.rows = sample_rows(model, test, shown=shown)
         results.composition = _composition(model, test) if has_parts else []
+
+
+def add_curve(results: Results, model: MultimodalEstimator, test: MultimodalDataset, method: str) -> None:
+    """Add the scores with every subset of modalities and over missing rates; one modality alone has none."""
+    if sum(there.any() for there in test.present.values()) > 1:
+        results.curves[method] = MissingCurve.of(robustness(model, test))
 
 
 def _composition(model: MultimodalEstimator, test: MultimodalDataset) -> list[ClassRow]:

@@ -30,10 +30,12 @@ def history(records: Any, *, ax: "Axes | None" = None) -> "Axes":
     for start, end in zip(starts, [*starts[1:], len(table)], strict=True):
         part = table[start:end]
         epoch = np.arange(start, end) + 1
+        seen: dict[str, Any] = {"marker": "." if len(part) == 1 else None}  # a line of one point shows nothing
+        told = part[f"validation_{metric}"]
         lines = [
-            *axes.plot(epoch, part["loss"], color=ORANGE, label="training loss"),
-            *axes.plot(epoch, part["validation_loss"], "--", color=VERMILLION, label="validation loss"),
-            *right.plot(epoch, part[f"validation_{metric}"], ":", color=BLUE, linewidth=2, label=f"validation {name}"),
+            *axes.plot(epoch, part["loss"], color=ORANGE, label="training loss", **seen),
+            *axes.plot(epoch, part["validation_loss"], "--", color=VERMILLION, label="validation loss", **seen),
+            *right.plot(epoch, told, ":", color=BLUE, linewidth=2, label=f"validation {name}", **seen),
         ]
         if len(starts) > 1:
             axes.axvline(start + 0.5, color=GREY, linewidth=0.8)
