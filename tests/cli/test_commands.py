@@ -211,20 +211,6 @@ def test_names_of_estimators_are_those_of_the_library():
     assert ESTIMATORS == estimation.ESTIMATORS
 
 
-def test_demo_quick(tmp_path):
-    result = good("demo", "--output", tmp_path / "demo", "--quick", "--seeds", 2, "--epochs", 2)
-    assert all(len(line) <= 80 for line in result.stdout.splitlines() if "report in" not in line)
-    results = json.loads((tmp_path / "demo" / "results.json").read_text())
-    methods_run = ["left alone", "right alone", "ensemble", "joint", "dmil"]
-    assert list(results["histories"]) == methods_run
-    assert {s["condition"] for s in results["scores"]} == {"complete", "without left", "without right", "chance"}
-    assert {s["seed"] for s in results["scores"]} == {0, 1}
-    assert results["measurement"]["names"] == ["left", "right"]
-    for name in methods_run:
-        assert name in result.stdout
-    assert "<svg" in (tmp_path / "demo" / "report.html").read_text()
-
-
 def test_a_folder_of_something_else_is_left_alone(folder, tmp_path):
     (tmp_path / "thesis.txt").write_text("mine")
     start = ("train", folder / "data.parquet", "--epochs", 1, "--output", tmp_path)

@@ -34,7 +34,7 @@ def calibration(tables: pd.DataFrame | Mapping[str, pd.DataFrame], *, ax: "Axes 
         axes.plot(table["confidence"], table["accuracy"], linewidth=1, alpha=0.6, **look)
         size = 12 + 120 * np.sqrt(table["n"] / table["n"].sum())
         marker = MARKERS[i % len(MARKERS)]
-        axes.scatter(table["confidence"], table["accuracy"], size, marker=marker, alpha=0.8, label=plain(name), **look)
+        axes.scatter(table["confidence"], table["accuracy"], size, marker=marker, label=plain(name), **look)
     axes.set_xlim(0, 1.03)
     axes.set_ylim(-0.03, 1.03)
     axes.set_xlabel("mean probability of the predicted class")
