@@ -15,6 +15,7 @@ from interplay.cli.train import method_names
 from interplay.data import load
 from interplay.estimators import MultimodalClassifier
 from interplay.evaluation import evaluate, faithfulness
+from interplay.evaluation.results import Results
 from interplay.evaluation.robustness import robustness
 
 LABELS = ("--target", "label", "--modalities", "left,right")
@@ -276,4 +277,11 @@ def test_evaluate_missing_gives_every_subset_and_rate_and_says_what_matters(fold
     found = json.loads(good(*start, "--draws", 2, "--seed", 0, "--json").stdout)
     model = MultimodalClassifier.load(folder / "model")
     data = load(folder / "data.npz", target="label", modalities=["left", "right"])
-    assert found == json.loads(json.dumps(robustness(model, data, draws=2).to_dict()))
+    expected = robustness(model, data, draws=2)
+    assert found == json.loads(json.dumps(expected.to_dict()))
+    run = folder / "curved"
+    assert "relative robustness" in good(*start, "--draws", 2, "--report", run).stdout
+    results = Results.load(run)
+    assert results.curves["dmil"].robustness().to_dict() == expected.to_dict()
+    assert {score.condition for score in results.scores} >= {"complete", "without left"}
+    assert expected.sentence() in (run / "report.html").read_text()
