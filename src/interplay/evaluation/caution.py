@@ -51,7 +51,7 @@ def _gaps(name: str, parts: Mapping[str, MultimodalDataset]) -> list[str]:
 
 def _features(name: str, rows: MultimodalDataset) -> list[str]:
     x = rows.modalities[name][rows.present[name]]
-    x = x.reshape(len(x), -1)
+    x = x.reshape(len(x), int(np.prod(x.shape[1:])))  # -1 fails where no row has it
     found = []
     if x.shape[1] > 10 * len(rows):
         found.append(f"{x.shape[1]} numbers a sample and only {len(rows)} rows")
