@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from interplay.data.datasets import make_gates
 from interplay.estimation import measure
-from interplay.evaluation import Robustness, class_table
+from interplay.evaluation import Robustness, calibration_table, class_table
 from interplay.report import plot
 
 
@@ -226,3 +226,17 @@ def test_every_part_of_three_modalities_has_a_colour_of_its_own():
     table = pd.DataFrame([{"prediction": "x", "probability": 1.0, **dict.fromkeys(parts, 1.0)}])
     axes = plot.contributions(table)
     assert len({patch.get_facecolor() for patch in axes.patches}) == len(parts)
+
+
+def test_calibration_draws_the_bins():
+    table = calibration_table([0, 1, 1], [[0.8, 0.2], [0.8, 0.2], [0.4, 0.6]])
+    axes = plot.calibration({"$one": table, "two": table.iloc[1:]})
+    diagonal, one, two = axes.lines
+    np.testing.assert_allclose(diagonal.get_xydata(), [[0, 0], [1, 1]])
+    np.testing.assert_allclose(one.get_xydata(), [[0.6, 1.0], [0.8, 0.5]])
+    np.testing.assert_allclose(two.get_xydata(), [[0.8, 0.5]])
+    sizes = axes.collections[0].get_sizes()
+    assert sizes[0] < sizes[1]  # one sample, two samples
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["as sure as right", r"\$one", "two"]
+    assert len(plot.calibration(table).lines) == 2
+    assert len(png(axes)) > 1000
