@@ -177,7 +177,8 @@ def picture(values: NDArray[Any], side: int = LARGE) -> str:
         levels = levels.mean(0) if len(levels) not in (3, 4) else levels.transpose(1, 2, 0)
     file = io.BytesIO()
     small = _reduced(levels, -(-max(levels.shape[:2]) // side))
-    imsave(file, small, cmap="gray", vmin=0, vmax=1, format="png", metadata={"Software": None})
+    bare: dict[str, Any] = {"Software": None}  # None leaves the entry out
+    imsave(file, small, cmap="gray", vmin=0, vmax=1, format="png", metadata=bare)
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
 
 
