@@ -175,7 +175,8 @@ def test_train_report_has_curves_and_scores(folder, monkeypatch):
     )
     results = json.loads((run / "results.json").read_text())
     assert results["data"]["rows"] == {"train": 280, "test": 120}
-    assert len(results["histories"]["dmil"]) == 3
+    assert len(results["histories"]["dmil"]) == 7  # stages of 3, 1 and 3 epochs
+    assert list(results["curves"]) == ["dmil"]
     assert results["run"]["command"] == "interplay train 'my data.parquet'"
 
 
