@@ -151,8 +151,10 @@ def test_mudata_and_back():
     counts = sparse.csr_matrix(rng.poisson(1.0, (4, 3)).astype(np.float32))
     cells = ["c0", "c1", "c2", "c3", "c4"]
     assays = {
-        "rna": AnnData(counts, obs=pd.DataFrame(index=cells[:4])),
-        "protein": AnnData(rng.normal(size=(3, 2)), obs=pd.DataFrame(index=["c4", "c0", "c2"])),
+        "rna": AnnData(counts, obs=pd.DataFrame(index=cells[:4]), var=pd.DataFrame(index=["g0", "g1", "g2"])),
+        "protein": AnnData(
+            rng.normal(size=(3, 2)), obs=pd.DataFrame(index=["c4", "c0", "c2"]), var=pd.DataFrame(index=list("pq"))
+        ),
     }
     with mudata.set_options(pull_on_update=False):
         mdata = mudata.MuData(assays)

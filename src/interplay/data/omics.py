@@ -102,7 +102,9 @@ def to_mudata(dataset: MultimodalDataset) -> Any:
         if x.ndim > 2:
             raise problem(f"modality {name!r}", "features (n, d)", f"shape {x.shape}", "select other modalities")
         here = dataset.present[name]
-        assays[name] = anndata.AnnData(X=x.reshape(len(x), -1)[here], obs=pd.DataFrame(index=ids[here]))
+        values = x.reshape(len(x), -1)[here]
+        features = pd.DataFrame(index=[f"{name}:{i}" for i in range(values.shape[1])])
+        assays[name] = anndata.AnnData(X=values, obs=pd.DataFrame(index=ids[here]), var=features)
     with mudata.set_options(pull_on_update=False):  # what its next version does anyway, and says so in a warning
         made = mudata.MuData(assays)
     beside = {"target": dataset.target, "groups": dataset.groups}
