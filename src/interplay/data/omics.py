@@ -109,6 +109,6 @@ def to_mudata(dataset: MultimodalDataset) -> Any:
         made = mudata.MuData(assays)
     beside = {"target": dataset.target, "groups": dataset.groups}
     table = pd.DataFrame({name: x for name, x in beside.items() if x is not None}, index=ids)
-    for name in table:
-        made.obs[name] = table[name].reindex(made.obs_names)
+    for role in table:
+        made.obs[role] = table[role].reindex(made.obs_names)
     return made
