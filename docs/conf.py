@@ -46,8 +46,6 @@ sphinx_gallery_conf = {
     "write_computation_times": False,
 }
 
-autosummary_imported_members = True
-autosummary_ignore_module_all = False
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
 napoleon_numpy_docstring = False
@@ -104,8 +102,23 @@ def _skip(app: Any, what: str, name: str, value: Any, skip: bool, options: Any) 
     return True if re.fullmatch(r"set_\w+_request", name) else None
 
 
+def _add_further_guides(app: Any, page: str, source: list[str]) -> None:
+    """A page that the index does not name stands with the guides, so that none is lost."""
+    if page == "index":
+        known = set(re.findall(r"[\w/]+", source[0])) | {"index"}
+        further = sorted(path.stem for path in HERE.glob("*.md") if path.stem not in known)
+        source[0] = source[0].replace("further-guides", "\n".join(further))
+
+
+def _public_bases(app: Any, name: str, value: Any, options: Any, bases: list[Any]) -> None:
+    """Show no base class that has no page."""
+    bases[:] = [base for base in bases if not getattr(base, "__name__", "").startswith("_")]
+
+
 def setup(app: Any) -> None:
     """Hooks of this site."""
     app.public_names = public_names()
     app.connect("missing-reference", _lead_to_public_name)
     app.connect("autodoc-skip-member", _skip)
+    app.connect("autodoc-process-bases", _public_bases)
+    app.connect("source-read", _add_further_guides)
