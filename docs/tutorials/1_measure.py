@@ -46,7 +46,7 @@ found = ip.measure(digits, **quick)
 print(found)
 
 # %%
-# Both halves say the same to some extent, each has something of its own, and a little shows only together. But the total is far
+# By this count both halves say the same to some extent, each has much of its own, and a little shows only together. But the total is far
 # below the :math:`\log_2 10 = 3.3` bits of a digit. That is not what the pictures hold: it is what is left after each
 # half has become one of eight codes, for the default estimator counts codes, and coarse codes lose information. Classifiers lose
 # less. They need no codes, only a model of each half and of both, judged on rows that they were not trained on:
@@ -63,6 +63,10 @@ ip.plot.interactions(by_models, ax=right).set_title("cross-fitted classifiers", 
 right.set_yticklabels([])
 
 # %%
+# More is found, and the shares change: most of what looked unique is told by the other half, too, once each is read well. A code of
+# eight values keeps one thing of a half and drops what it shares. So the parts are of what an estimator *sees*: with many
+# features trust the classifiers, with codes or few features the counts, and look at both before you write a conclusion down.
+#
 # When not to believe a number
 # ----------------------------
 #

@@ -67,7 +67,7 @@ with pd.option_context("display.width", 120, "display.max_columns", 20):
 # %%
 # And what does it cost?
 
-print(found.cost().round(2))
+print(found.cost()[["seconds", "parameters"]].round(2))
 
 # %%
 # What to be careful about
