@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "src"))  # a checkout is enough, installed or not
+sys.path[:0] = [str(HERE.parent / "src"), str(HERE)]  # a checkout is enough, installed or not; mathml.py
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # small networks and tables: threads cost more than they bring
 
-import interplay
+import interplay  # noqa: E402  # found by the lines above
 
 project = "interplay"
 copyright = "the interplay developers"
@@ -20,7 +20,7 @@ release = version = interplay.__version__
 
 extensions = [
     "myst_parser",
-    "sphinx.ext.mathjax",
+    "mathml",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.napoleon",
@@ -32,6 +32,7 @@ templates_path = ["_templates"]
 exclude_patterns = ["_build", "_templates", "tutorials/*"]  # tutorials are read by the gallery
 
 html_theme = "furo"
+html_math_renderer = "mathml"
 html_title = f"interplay {release}"
 
 sphinx_gallery_conf = {

@@ -2,17 +2,18 @@
 Bound: what could fusion bring, before anybody labels a pair?
 =============================================================
 
-You have labelled recordings, labelled pictures of *other* people, and a heap of unlabelled pairs. Labelling pairs is dear. Is it
-worth it? Nobody can know the accuracy of the pair from such data, but one can say between which limits it must lie,
-whatever the truth is. This lesson shows the limits where they are exact, then on samples, and checks them against labels that were hidden.
+You have labelled recordings, labelled pictures of *other* people, and a heap of unlabelled pairs. Labelling pairs is
+dear. Is it worth it? Nobody can know the accuracy of the pair from such data, but one can say between which limits it
+must lie, whatever the truth is. This lesson shows the limits where they are exact, then on samples, and checks them
+against labels that were hidden.
 """
 
 # %%
 # Three tables
 # ------------
 #
-# What can be known without labelled pairs are three tables: modality and label, twice, and modality and modality. Take ``a and b`` of
-# two fair coins. Each coin alone is right in three of four cases.
+# What can be known without labelled pairs are three tables: modality and label, twice, and modality and modality.
+# Take ``a and b`` of two fair coins. Each coin alone is right in three of four cases.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -25,8 +26,8 @@ coin_and_coin = np.full((2, 2), 0.25)
 print(ip.synergy_bounds(coin_and_label, coin_and_label, coin_and_coin))
 
 # %%
-# The three tables leave no freedom here: together the coins must be right always, though nobody has seen a labelled pair. For
-# ``xor`` they leave all of it. Each coin alone says nothing, and neither do the tables:
+# The three tables leave no freedom here: together the coins must be right always, though nobody has seen a labelled
+# pair. For ``xor`` they leave all of it. Each coin alone says nothing, and neither do the tables:
 
 no_label = np.full((2, 2), 0.25)
 print(ip.synergy_bounds(no_label, no_label, coin_and_coin))
@@ -37,8 +38,8 @@ print(ip.synergy_bounds(no_label, no_label, coin_and_coin))
 # From samples
 # ------------
 #
-# Halves of handwritten digits; is the digit odd? Three different sets of people: lefts with labels, rights with labels, pairs
-# without. ``ip.bound`` has no argument for labels of pairs, so it cannot look.
+# Halves of handwritten digits; is the digit odd? Three different sets of people: lefts with labels, rights with
+# labels, pairs without. ``ip.bound`` has no argument for labels of pairs, so it cannot look.
 
 digits = ip.datasets.load_digit_halves()
 odd = digits.with_target(digits.codes % 2)
@@ -61,7 +62,8 @@ print(found.advice)
 # Now look at what was hidden
 # ---------------------------
 #
-# With the labels of the pairs we can train on half of them and test on the other half: each half of the picture alone, and both.
+# With the labels of the pairs we can train on half of them and test on the other half: each half of the picture
+# alone, and both.
 
 train, test = pairs.split(0.5, random_state=0)
 
@@ -90,8 +92,9 @@ axes.legend(loc="upper left", ncols=2, frameon=False, fontsize="small")
 # What to be careful about
 # ------------------------
 #
-# - The limits are about *codes*: each half became a few symbols. A network on the pixels may know more than the upper end
-#   says about symbols; the lower end holds for it, too.
+# - The limits are about *codes*: each half became a few symbols. A network on the pixels may know more than the upper
+#   end says about symbols; the lower end holds for it, too.
 # - They are wide, and mean it. ``found.accuracy_additive`` is a guess of what to expect, and no limit.
-# - Not with many classes: on a hundred classes a few symbols say nothing about what networks reach (:doc:`/bounds` shows it).
+# - Not with many classes: on a hundred classes a few symbols say nothing about what networks reach (:doc:`/bounds`
+#   shows it).
 # - People in several of the three sets? Say so by groups, or the limits are those of people that were seen before.
