@@ -55,10 +55,11 @@ napoleon_use_ivar = True  # properties that a class describes under Attributes w
 nitpicky = True
 # Types of other libraries: their pages are elsewhere, and nothing is fetched while building.
 nitpick_ignore_regex = [
-    ("py:.*", r"(numpy|np|pandas|pd|torch|nn|sklearn|matplotlib|pytorch_lightning|pydantic|pathlib|collections)\..*"),
+    ("py:.*", r"(abc|collections|markupsafe|matplotlib|np|numpy|nn|pandas|pathlib|pd|pydantic|sklearn|torch)\..*"),
     ("py:class", "Axes|Figure"),  # of matplotlib, which is imported for type checkers only
-    ("py:class", "Array|Task"),  # short names for types inside the package
+    ("py:class", "Array|Task|NoneType"),  # short names for types inside the package
     ("py:class", r"(dict|list|tuple)\[.*"),  # pieces of a generic type
+    ("py:class", r".* .*"),  # words before a colon under "Returns", which are taken for a type
 ]
 
 ROOMS = re.findall(r"^   (interplay(?:\.\w+)+)$", (HERE / "api" / "index.md").read_text(encoding="utf-8"), re.MULTILINE)
@@ -111,6 +112,11 @@ def _add_further_guides(app: Any, page: str, source: list[str]) -> None:
         source[0] = source[0].replace("further-guides", "\n".join(further))
 
 
+def _signature(app: Any, what: str, name: str, value: Any, *_: Any) -> tuple[str, None] | None:
+    """A pydantic model's fields stand below it; its signature would only repeat them with their validators."""
+    return ("", None) if what == "class" and hasattr(value, "model_fields") else None
+
+
 def _public_bases(app: Any, name: str, value: Any, options: Any, bases: list[Any]) -> None:
     """Show no base class that has no page."""
     bases[:] = [base for base in bases if not getattr(base, "__name__", "").startswith("_")]
@@ -121,5 +127,6 @@ def setup(app: Any) -> None:
     app.public_names = public_names()
     app.connect("missing-reference", _lead_to_public_name)
     app.connect("autodoc-skip-member", _skip)
+    app.connect("autodoc-process-signature", _signature)
     app.connect("autodoc-process-bases", _public_bases)
     app.connect("source-read", _add_further_guides)
