@@ -33,6 +33,8 @@ exclude_patterns = ["_build", "_templates", "tutorials/*"]  # tutorials are read
 
 html_theme = "furo"
 html_math_renderer = "mathml"
+html_static_path = ["_static"]
+html_css_files = ["pages.css"]
 html_title = f"interplay {release}"
 
 sphinx_gallery_conf = {
@@ -42,6 +44,7 @@ sphinx_gallery_conf = {
     "within_subsection_order": "FileNameSortKey",
     "abort_on_example_error": True,
     "download_all_examples": False,
+    "capture_repr": (),
     "show_signature": False,
     "show_memory": False,
     "write_computation_times": False,

@@ -13,15 +13,27 @@ from sphinx.util import logging
 _LOG = logging.getLogger(__name__)
 
 
+# What docutils 0.22 knows by another name, or lays out otherwise than TeX does.
+_SOURCE = (
+    (r"\\dots(?![a-zA-Z])", r"\\ldots"),
+    (r"\\([bB]igg?)(?![a-zA-Z])", r"\\\1l"),
+    (r"\\(?:bar|hat|tilde)\s*(?:\{[^{}]*\}|\\[a-zA-Z]+|[a-zA-Z])", r"{{}\g<0>}"),  # else its index stands below it
+)
+_RESULT = ((r"<mo>([{}⟨⟩‖])</mo>", r'<mo stretchy="false">\1</mo>'),)  # only \left and \big make a bracket grow
+
+
 def mathml(tex: str, *, block: bool) -> str:
-    r"""Translate a formula; sizes of brackets (``\big``) are left to the browser.
+    """Translate a formula.
 
     Raises:
         MathError: for what docutils cannot translate.
     """
-    tex = re.sub(r"\\[bB]igg?[lrm]?(?![a-zA-Z])", "", tex)
-    tex = re.sub(r"\\dots(?![a-zA-Z])", r"\\ldots", tex)
-    return latex2mathml.tex2mathml(tex.strip(), as_block=block)
+    for pattern, replacement in _SOURCE:
+        tex = re.sub(pattern, replacement, tex)
+    found = latex2mathml.tex2mathml(tex.strip(), as_block=block)
+    for pattern, replacement in _RESULT:
+        found = re.sub(pattern, replacement, found)
+    return found
 
 
 def _visit(translator: Any, node: nodes.Element, *, block: bool) -> None:
