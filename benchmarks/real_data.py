@@ -55,6 +55,7 @@ METHODS: dict[str, Any] = {
     # Modality dropout: training rows lose three in ten of what they have, drawn anew each epoch.
     "joint dropout": ip.MultimodalClassifier("joint", missing=0.3, **SETTINGS),
     "dmil published": ip.MultimodalClassifier(ip.methods.DMIL("published"), **PUBLISHED),
+    "joint zero": ip.methods.Joint(fill="zero"),
     "cyin paper": ip.MultimodalClassifier(ip.methods.CyIN("paper"), **CYIN),
     "cyin published": ip.MultimodalClassifier(ip.methods.CyIN("published"), **CYIN),
     **ABLATIONS,
