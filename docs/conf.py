@@ -53,6 +53,8 @@ sphinx_gallery_conf = {
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
 napoleon_numpy_docstring = False
+napoleon_attr_annotations = False  # types of attributes stand in the signature
+python_maximum_signature_line_length = 90
 napoleon_use_ivar = True  # properties that a class describes under Attributes would be described twice
 
 nitpicky = True
@@ -115,9 +117,16 @@ def _add_further_guides(app: Any, page: str, source: list[str]) -> None:
         source[0] = source[0].replace("further-guides", "\n".join(further))
 
 
-def _signature(app: Any, what: str, name: str, value: Any, *_: Any) -> tuple[str, None] | None:
-    """A pydantic model's fields stand below it; its signature would only repeat them with their validators."""
-    return ("", None) if what == "class" and hasattr(value, "model_fields") else None
+def _signature(
+    app: Any, what: str, name: str, value: Any, options: Any, signature: str | None, returns: str | None
+) -> tuple[str, str | None] | None:
+    """Arrays by their name; of a pydantic model nothing, since its fields stand below with what they accept."""
+    if what == "class" and hasattr(value, "model_fields"):
+        return "", None
+    if signature is None:
+        return None
+    array = re.compile(r"ndarray\[tuple\[~?(?:typing\.)?Any, \.\.\.\], ~?numpy\.dtype\[[^\[\]]*\]\]")
+    return array.sub("ndarray", signature), returns and array.sub("ndarray", returns)
 
 
 def _public_bases(app: Any, name: str, value: Any, options: Any, bases: list[Any]) -> None:
