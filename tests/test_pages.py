@@ -114,6 +114,19 @@ def test_method_has_a_page_from_the_template(name):
         assert found == list(TEMPLATE)
 
 
+FIGURE = re.compile(r"(?<![\d.])\d*\.\d{2,}(?!\d)|\d+(?:\.\d+)?e-\d+")
+
+
+def test_figures_of_the_papers_page_stand_on_the_pages_it_links_to():
+    text = (ROOT / "docs/papers.md").read_text(encoding="utf-8")
+    for section in text.split("\n## ")[1:]:
+        pages = set(re.findall(r"\]\(([\w/]+\.md)", section))
+        known = "\n".join((ROOT / "docs" / page).read_text(encoding="utf-8") for page in pages)
+        known = {figure.lstrip("0") for figure in FIGURE.findall(known)}
+        for figure in FIGURE.findall(section):
+            assert figure.lstrip("0") in known, f"docs/papers.md has {figure}, none of {sorted(pages)} has"
+
+
 def test_reference_has_every_public_name():
     text = (ROOT / "docs/api/index.md").read_text(encoding="utf-8")
     rooms = set(re.findall(r"^   (interplay(?:\.\w+)+)$", text, re.MULTILINE))
