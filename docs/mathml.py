@@ -16,10 +16,10 @@ _LOG = logging.getLogger(__name__)
 # What docutils 0.22 knows by another name, or lays out otherwise than TeX does.
 _SOURCE = (
     (r"\\dots(?![a-zA-Z])", r"\\ldots"),
-    (r"\\([bB]igg?)(?![a-zA-Z])", r"\\\1l"),
+    (r"\\[bB]igg?(?![a-zA-Z])", ""),
     (r"\\(?:bar|hat|tilde)\s*(?:\{[^{}]*\}|\\[a-zA-Z]+|[a-zA-Z])", r"{{}\g<0>}"),  # else its index stands below it
 )
-_RESULT = ((r"<mo>([{}⟨⟩‖])</mo>", r'<mo stretchy="false">\1</mo>'),)  # only \left and \big make a bracket grow
+_RESULT = ((r"<mo>([{}⟨⟩‖])</mo>", r'<mo stretchy="false">\1</mo>'),)  # only \left makes a bracket grow
 
 
 def mathml(tex: str, *, block: bool) -> str:
