@@ -77,7 +77,8 @@ def public_names() -> dict[str, str]:
         module = import_module(room)
         for name in getattr(module, "__all__", dir(module)):
             home = getattr(getattr(module, name), "__module__", None)
-            if home and home.startswith("interplay."):
+            # Without __all__ a module's page shows what it defines, not what it imports.
+            if home and home.startswith("interplay.") and (hasattr(module, "__all__") or home == room):
                 places.setdefault(f"{home}.{name}", f"{room}.{name}")
     top = {f"interplay.{name}": f"{home}.{name}" for name, home in interplay._HOMES.items()}
     return {name: place for name, place in {**top, **places}.items() if name != place}
