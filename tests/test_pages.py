@@ -3,16 +3,20 @@
 import re
 import shlex
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from typer.testing import CliRunner
 
+import interplay
+from interplay import methods
 from interplay.cli import app
 
 ROOT = Path(__file__).parents[1]
 RUN = [
     "README.md",
     "docs/quickstart.md",
+    "docs/own_data.md",
     "docs/missing.md",
     "docs/missing_data.md",
     "docs/missing_sensor.md",
@@ -82,6 +86,62 @@ def test_method_of_the_contributing_page_works():
     model = MultimodalClassifier(namespace["Mean"](), max_epochs=15, random_state=0).fit(x, y)
     assert model.score(x, y) > 0.95
     assert (model.predict({"a": x["a"], "b": None}) == y).mean() > 0.9
+
+
+def test_first_screen_of_index_and_readme_agree():
+    def screen(page):
+        text = (ROOT / page).read_text(encoding="utf-8").replace("docs/images", "images")
+        return text[: text.index("three seeds).*")]
+
+    assert screen("docs/index.md") == screen("README.md")
+
+
+TEMPLATE = (
+    "When to use it",
+    "When not",
+    "What it computes",
+    "Defaults",
+    "Missing modalities",
+    "Cost",
+    "Measured",
+    "Paper against ours",
+)
+
+
+@pytest.mark.parametrize("name", methods.names())
+def test_method_has_a_page_from_the_template(name):
+    text = (ROOT / f"docs/methods/{name}.md").read_text(encoding="utf-8")
+    assert text.startswith(f"# {name}\n")
+    found = [heading.split(":")[0] for heading in re.findall(r"^## (.*)$", text, re.MULTILINE)]
+    found = [heading for heading in found if heading in TEMPLATE]
+    if name == "cyin":  # its cost and figures follow from what was mended, which it shows first
+        assert sorted(found) == sorted(TEMPLATE)
+    else:
+        assert found == list(TEMPLATE)
+
+
+FIGURE = re.compile(r"(?<![\d.])\d*\.\d{2,}(?!\d)|\d+(?:\.\d+)?e-\d+")
+
+
+def test_figures_of_the_papers_page_stand_on_the_pages_it_links_to():
+    text = (ROOT / "docs/papers.md").read_text(encoding="utf-8")
+    for section in text.split("\n## ")[1:]:
+        pages = set(re.findall(r"\]\(([\w/]+\.md)", section))
+        known = "\n".join((ROOT / "docs" / page).read_text(encoding="utf-8") for page in pages)
+        known = {figure.lstrip("0") for figure in FIGURE.findall(known)}
+        for figure in FIGURE.findall(section):
+            assert figure.lstrip("0") in known, f"docs/papers.md has {figure}, none of {sorted(pages)} has"
+
+
+def test_reference_has_every_public_name():
+    text = (ROOT / "docs/api/index.md").read_text(encoding="utf-8")
+    rooms = set(re.findall(r"^   (interplay(?:\.\w+)+)$", text, re.MULTILINE))
+    for name, home in interplay._HOMES.items():
+        value = getattr(interplay, name)
+        known = value.__name__ in rooms if isinstance(value, ModuleType) else f"   ~{home}.{name}\n" in text
+        assert known, f"docs/api/index.md lacks ip.{name}"
+    for room in ("data", "information", "estimation", "methods", "nn", "training", "estimators", "evaluation"):
+        assert f"interplay.{room}" in rooms
 
 
 @pytest.mark.parametrize("page", [*sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("docs/**/*.md")), "README.md"])

@@ -48,12 +48,12 @@ class TotalCorrelation:
 
     @property
     def between(self) -> float:
-        """TC of the modalities alone: ``total - information``."""
+        """Total correlation of the modalities alone, ``total - information``."""
         return self.total - self.information
 
     @property
     def given_target(self) -> float:
-        """TC of the modalities given the target: ``total`` less the sum of ``unimodal``."""
+        """Total correlation of the modalities given the target, ``total`` less the sum of ``unimodal``."""
         return self.total - sum(self.unimodal.values())
 
 
