@@ -80,7 +80,7 @@ def _tables(
 def answers(model: "MultimodalEstimator", dataset: "MultimodalDataset", explain: bool) -> "pd.DataFrame":
     """One row a sample, indexed by id."""
     explained = model.explain(dataset, probabilities=True)
-    said = [name for name in explained if name in ("prediction", "probability") or name.startswith("p:")]
+    said = [name for name in map(str, explained) if name in ("prediction", "probability") or name.startswith("p:")]
     return explained if explain else explained[said]
 
 

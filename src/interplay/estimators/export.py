@@ -38,10 +38,11 @@ class InferencePath(nn.Module):
         self.method, self.answer, self.shapes = model.method_, model.answer, dict(model.shapes_)
         self.pretrained = ByName(model.pretrained_)
         # Steps count only where samples are sequences; two-dimensional images have one scale for all pixels.
+        scales: dict[str, Any] = {name: part.scale for name, part in self.method.encoders.items()}
         self.sequences = [
             name
-            for name, part in self.method.encoders.items()
-            if len(self.shapes[name]) == 2 and part.scale.mean.ndim and name not in model.pretrained_
+            for name, scale in scales.items()
+            if len(self.shapes[name]) == 2 and scale.mean.ndim and name not in model.pretrained_
         ]
         self.sequences += [name for name, part in self.pretrained.items() if part.takes_lengths]
 
