@@ -1,5 +1,6 @@
 """What models are worth, complete and with modalities missing."""
 
+from interplay.evaluation.advice import Advice, advise
 from interplay.evaluation.comparison import (
     Comparison,
     ConcatenationClassifier,
@@ -40,6 +41,7 @@ __all__ = [
     "METRICS",
     "Plan",
     "REGRESSION_METRICS",
+    "Advice",
     "Classifier",
     "Comparison",
     "ConcatenationClassifier",
@@ -51,6 +53,7 @@ __all__ = [
     "Robustness",
     "SynergyIndicator",
     "accuracy_interval",
+    "advise",
     "answers",
     "calibration_error",
     "class_table",
