@@ -10,16 +10,15 @@ from numpy.typing import ArrayLike
 
 from interplay import methods as all_methods
 from interplay.data import MultimodalDataset, as_dataset
-from interplay.estimation import Measurement, measure
-from interplay.estimation.discretise import choose_n_bins
 from interplay.evaluation.advice.controls import Candidate, Held, cross_validated
 from interplay.evaluation.advice.gain import Draws, Estimate, best_against_best, difference, draws, of
+from interplay.evaluation.advice.interactions import bounded, measured, two_best
 from interplay.evaluation.advice.result import NO, UNSURE, YES, Advice
 from interplay.evaluation.advice.worries import worries
 
 METHODS = ("ensemble", "naivebayes", "joint")
 SETTINGS: Mapping[str, Any] = {"max_epochs": 30, "patience": 6, "batch_size": 128, "progress": False}
-_LEAST_ROWS, _MOST_CELLS, _DRAWS, _TABLES = 30, 8, 2000, 99
+_LEAST_ROWS, _DRAWS = 30, 2000
 
 
 def advise(
@@ -44,7 +43,7 @@ def advise(
     below ``least``, and otherwise the data "cannot say". The gain is corrected for the choice of the best of several.
     What to try first is the best way of fusing after a yes, the best single modality after a no, else whatever has the
     best score. Redundancy, unique information and synergy of the two best modalities come from `ip.measure` with at
-    most 8 cells a modality.
+    most 8 cells a modality; where less than half of the rows have both, `ip.bound` adds what all labels say.
 
     Args:
         X: data set, or mapping name -> array; give groups where rows are not independent.
@@ -90,7 +89,9 @@ def advise(
             for name in dataset.names
         }
         step("measuring")
-        measured = None if quick else _measured(dataset, alone, random_state, confidence, notes)
+        pair = two_best(dataset, alone)
+        bits = None if quick else measured(pair, confidence, random_state, notes)
+        limits = None if quick else bounded(pair, confidence, random_state, notes)
         step("looking for trouble")
         found = worries(dataset, alone, random_state)
     fused, single = ([column[c] for c in chosen] for chosen in (held.fused, held.single))
@@ -112,7 +113,8 @@ def advise(
         candidates=_candidates(held, ranked, drawn, first, confidence),
         modalities=_modalities(dataset, held, ranked[min(fused)], alone, random_state, confidence),
         chance=_chance(dataset),
-        measurement=measured,
+        measurement=bits,
+        bound=limits,
         worries=found,
         notes=notes,
         metric="accuracy" if dataset.task == "classification" else "r2",
@@ -162,30 +164,6 @@ def _ranked(held: Held, seed: int) -> tuple[list[Candidate], Draws]:
     """Candidates, the best first, and the bootstrap of their scores in this order."""
     ranked = sorted(held.worth, key=lambda candidate: -held.worth[candidate].mean())
     return ranked, draws(np.column_stack([held.worth[c] for c in ranked]), held.units, _DRAWS, seed)
-
-
-def _measured(
-    dataset: MultimodalDataset, alone: Mapping[str, Estimate], seed: int, confidence: float, notes: list[str]
-) -> Measurement | None:
-    best = sorted(alone, key=lambda name: -alone[name].value)[:2]
-    pair = dataset.select([name for name in dataset.names if name in best])
-    whole = int(np.all(list(pair.present.values()), axis=0).sum())
-    k = len(dataset.classes) if dataset.task == "classification" else 4
-    try:
-        found = measure(
-            pair,
-            n_bins=min(_MOST_CELLS, choose_n_bins(whole, k)),
-            n_bootstrap=_TABLES,
-            n_permutations=_TABLES,
-            sensitivity=False,
-            confidence=confidence,
-            random_state=seed,
-        )
-    except ValueError as error:
-        notes.append(f"nothing was measured: {error}")
-        return None
-    notes += found.warnings
-    return found
 
 
 def _candidates(

@@ -10,7 +10,7 @@ from interplay.evaluation.advice.worries import Worry
 if TYPE_CHECKING:
     import pandas as pd
 
-    from interplay.estimation import Measurement
+    from interplay.estimation import Bound, Measurement
 
 YES, NO, UNSURE = "yes", "no", "cannot say"
 
@@ -32,6 +32,7 @@ class Advice:
             ``present``, the share of rows that have it.
         chance: score of the best constant answer.
         measurement: of the two modalities that are best alone, or None.
+        bound: of the same two where less than half of the rows have both, else None.
         worries: what to fear.
         notes: what could not be done, and why.
         metric: ``"accuracy"`` or ``"r2"``.
@@ -50,6 +51,7 @@ class Advice:
     modalities: "pd.DataFrame"
     chance: float
     measurement: "Measurement | None"
+    bound: "Bound | None"
     worries: Sequence[Worry]
     notes: Sequence[str]
     metric: str
@@ -72,6 +74,7 @@ class Advice:
             "candidates": self.candidates.to_dict(orient="records"),
             "modalities": self.modalities.reset_index().to_dict(orient="records"),
             "measurement": None if self.measurement is None else self.measurement.to_dict(),
+            "bound": None if self.bound is None else self.bound.to_dict(),
             "worries": [{"kind": w.kind, "text": w.text, "evidence": dict(w.evidence)} for w in self.worries],
             "notes": list(self.notes),
             "text": str(self),
@@ -86,6 +89,7 @@ class Advice:
             f"What each modality is worth ({self.metric}; the best constant answer has {self.chance:.3f}):",
             *(self._modality(str(name), row) for name, row in self.modalities.iterrows()),
             *self._interactions(),
+            *([] if self.bound is None else ["", f"Without pairing labels: {self.bound.advice}"]),
             "",
             "What to fear:" if self.worries else "Nothing to fear was found by the checks that there are.",
             *(f"  - {worry}" for worry in self.worries),

@@ -1,0 +1,6 @@
+"""``interplay advise``."""
+
+import json
+
+
+from tests.cli.conftest import invoke
