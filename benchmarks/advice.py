@@ -3,9 +3,10 @@
     INTERPLAY_DATA=/path/to/data python benchmarks/advice.py --results advice.jsonl --grid results
     python benchmarks/advice.py --results advice.jsonl --table
 
-Run it again to go on. Outcomes of real data come from the folder of `benchmarks/real_data.py` (`--grid`, mean over seeds
-where the split is fixed); what it lacks is trained here with the same settings. Data sets without an official split are
-split by five seeds, each with advice of its own. Made data: six compositions x two sizes x two noises x two seeds.
+Run it again to go on. Outcomes of real data come from the folder of `benchmarks/real_data.py` (`--grid`, mean over
+seeds where the split is fixed); what it lacks is trained here with the same settings. Data sets without an official
+split are split by five seeds, each with advice of its own. Made data: six compositions x two sizes x two noises x two
+seeds.
 """
 
 import argparse

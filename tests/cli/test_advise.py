@@ -1,6 +1,1 @@
 """``interplay advise``."""
-
-import json
-
-
-from tests.cli.conftest import invoke

@@ -100,9 +100,7 @@ def advise(
     first = min({YES: fused, NO: single, UNSURE: range(len(ranked))}[fusion])
     chosen = ranked[first]
     others = [
-        str(other)
-        for i, other in enumerate(ranked)
-        if i != first and difference(drawn, first, i, confidence).low <= 0
+        str(other) for i, other in enumerate(ranked) if i != first and difference(drawn, first, i, confidence).low <= 0
     ]
     return Advice(
         fusion=fusion,
@@ -166,9 +164,7 @@ def _ranked(held: Held, seed: int) -> tuple[list[Candidate], Draws]:
     return ranked, draws(np.column_stack([held.worth[c] for c in ranked]), held.units, _DRAWS, seed)
 
 
-def _candidates(
-    held: Held, ranked: Sequence[Candidate], drawn: Draws, first: int, confidence: float
-) -> pd.DataFrame:
+def _candidates(held: Held, ranked: Sequence[Candidate], drawn: Draws, first: int, confidence: float) -> pd.DataFrame:
     """The chosen one first, then the others by score."""
     order = [first, *(i for i in range(len(ranked)) if i != first)]
     rows = []

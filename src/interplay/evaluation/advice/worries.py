@@ -69,7 +69,9 @@ def _missing(dataset: MultimodalDataset) -> list[Worry]:
             p = float(chi2_contingency(table).pvalue)
             evidence["p_value"] = p
             if p < LEVEL:
-                text += f", and whether it is there depends on the class (p = {p:.1g}): a model may learn the gap itself"
+                text += (
+                    f", and whether it is there depends on the class (p = {p:.1g}): a model may learn the gap itself"
+                )
         found.append(Worry("missing", text, evidence))
     return found
 
