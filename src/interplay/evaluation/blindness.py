@@ -10,7 +10,7 @@ from interplay.data import MultimodalDataset, as_dataset
 from interplay.evaluation.comparison.entries import on_dataset
 from interplay.evaluation.comparison.statistics import paired_bootstrap
 from interplay.evaluation.metrics import Classifier, Regressor
-from interplay.evaluation.projection import Data, centred_logits, recombined
+from interplay.evaluation.projection import Data, centred_logits, has_probabilities, recombined
 
 Rows = NDArray[np.intp]
 TESTS = ("absent", "median", "shuffled", "shuffled within class")
@@ -84,7 +84,7 @@ def blindness(
 
 def _predicted(model: Any, dataset: MultimodalDataset) -> NDArray[Any]:
     found = centred_logits(model, dataset)
-    if not hasattr(model, "predict_proba"):
+    if not has_probabilities(model):
         return found[:, 0]
     classes = getattr(model, "classes_", None)
     best = found.argmax(1)

@@ -23,8 +23,8 @@ class Projection:
     """A model's predictions and those of its projection on sums of one function a modality.
 
     Attributes:
-        logits: of the model ``(n, K)``, centred: log-probabilities less their mean over classes. Regression: ``(n, 1)``,
-            the predicted numbers.
+        logits: of the model ``(n, K)``, centred: log-probabilities less their mean over classes. Regression: the
+            predicted numbers ``(n, 1)``.
         additive: of the projection, the same shape.
         centre: mean of the projection where modalities are drawn independently, ``(n, K)``; it differs only between
             rows that have different modalities.
@@ -47,14 +47,20 @@ class Projection:
 
     @property
     def shares(self) -> Array:
-        r"""Share of interaction in each prediction ``(n,)``, :math:`\|f - \hat f\| / (\|f - \hat f\| + \|\hat f - \bar f\|)`."""
+        r"""Share of interaction in each prediction ``(n,)``.
+
+        .. math:: \frac{\|f - \hat f\|}{\|f - \hat f\| + \|\hat f - \bar f\|}
+        """
         apart, own = np.linalg.norm(self.interaction, axis=1), np.linalg.norm(self.additive - self.centre, axis=1)
         total = apart + own
         return np.divide(apart, total, out=np.zeros_like(total), where=total > 0)
 
     @property
     def share(self) -> float:
-        r"""Share of interaction in all predictions, :math:`\sum \|f - \hat f\|^2` of that plus :math:`\sum \|\hat f - \bar f\|^2`."""
+        r"""Share of interaction in all predictions.
+
+        .. math:: \frac{\sum_i \|f_i - \hat f_i\|^2}{\sum_i \|f_i - \hat f_i\|^2 + \|\hat f_i - \bar f\|^2}
+        """
         apart, own = (self.interaction**2).sum(), ((self.additive - self.centre) ** 2).sum()
         return float(apart / (apart + own)) if apart + own > 0 else 0.0
 
@@ -172,12 +178,17 @@ def additive_projection(
     )
 
 
+def has_probabilities(model: Any) -> bool:
+    """A classifier, perhaps wrapped by `on_dataset`."""
+    return hasattr(getattr(model, "model", model), "predict_proba")
+
+
 def centred_logits(model: Any, dataset: MultimodalDataset, batch_rows: int = 16384) -> Array:
     """Log-probabilities less their mean over classes ``(n, K)``, below 1e-12 as 1e-12; numbers ``(n, 1)`` without."""
     blocks = []
     for start in range(0, len(dataset), batch_rows):
         part = dataset[start : start + batch_rows]
-        if hasattr(model, "predict_proba"):
+        if has_probabilities(model):
             log = np.log(np.clip(np.asarray(model.predict_proba(part), np.float64), _FLOOR, None))
             blocks.append(log - log.mean(1, keepdims=True))
         else:

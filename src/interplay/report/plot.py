@@ -12,6 +12,7 @@ import pandas as pd
 
 from interplay.evaluation.missing import CHANCE
 from interplay.evaluation.parts import class_table, part_columns
+from interplay.report.agreement import agreement as agreement
 from interplay.report.words import distinguishable, interval, parts_of
 
 if TYPE_CHECKING:

@@ -24,9 +24,9 @@ def test_choosing_the_best_of_many_is_no_gain():
     """Twelve fused and one single, all equally good: the naive gain is the luck of the best of twelve."""
     rng = np.random.default_rng(1)
     naive, found = [], []
-    for seed in range(200):
+    for seed in range(120):
         hits = (rng.random((300, 13)) < 0.7).astype(float)
-        drawn = draws(hits, np.arange(300), 200, seed)
+        drawn = draws(hits, np.arange(300), 150, seed)
         naive.append(drawn.mean[:12].max() - drawn.mean[12])
         found.append(best_against_best(drawn, range(12), [12]))
     assert np.mean(naive) > 0.03
@@ -37,9 +37,9 @@ def test_choosing_the_best_of_many_is_no_gain():
 def test_a_gain_that_is_there_is_inside_its_interval():
     rng = np.random.default_rng(2)
     inside = []
-    for seed in range(200):
+    for seed in range(120):
         hits = (rng.random((300, 4)) < [0.8, 0.75, 0.7, 0.6]).astype(float)
-        found = best_against_best(draws(hits, np.arange(300), 200, seed), [0, 1], [2, 3])
+        found = best_against_best(draws(hits, np.arange(300), 150, seed), [0, 1], [2, 3])
         inside.append(found.low <= 0.1 <= found.high)
     assert np.mean(inside) >= 0.9
 
@@ -47,7 +47,7 @@ def test_a_gain_that_is_there_is_inside_its_interval():
 def test_whole_units_widen_the_interval():
     rng = np.random.default_rng(3)
     values = np.repeat(rng.normal(size=(20, 2)), 10, axis=0)
-    alone = best_against_best(draws(values, np.arange(200), 500, 0), [0], [1])
+    alone = best_against_best(draws(values, np.arange(120), 500, 0), [0], [1])
     grouped = best_against_best(draws(values, np.repeat(np.arange(20), 10), 500, 0), [0], [1])
     assert grouped.high - grouped.low > 2 * (alone.high - alone.low)
     assert grouped.value == pytest.approx((values[:, 0] - values[:, 1]).mean(), abs=0.1)

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -25,8 +26,8 @@ def parts(seed=0, n=120):
 class Sharp(ClassifierMixin, BaseEstimator):
     """Right on a share ``s`` of rows by construction: its best setting is known."""
 
-    search_space = {"s": (0.0, 1.0, "linear")}
-    fits: list = []
+    search_space: ClassVar = {"s": (0.0, 1.0, "linear")}
+    fits: ClassVar = []
 
     def __init__(self, s=0.1):
         self.s = s
@@ -152,7 +153,7 @@ class Brittle(Sharp):
 def test_a_trial_that_fails_counts_and_all_failing_is_said():
     found = tuned(Brittle(), {"s": [0.01, 0.9]}, sharp_data(), 6, 0)
     assert (found.params, found.trials) == ({"s": 0.01}, 6)
-    with pytest.raises(ValueError, match="none of 2 trials.*too sharp"):
+    with pytest.raises(ValueError, match=r"none of 2 trials.*too sharp"):
         tuned(Brittle(), {"s": [0.9]}, sharp_data(), 2, 0)
 
 

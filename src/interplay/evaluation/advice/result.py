@@ -118,9 +118,8 @@ class Advice:
         alone = f"{row['alone']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
         useless = "" if row["low"] > self.chance else ", not told from a constant answer"
         lost = f"{row['lost']:.3f} [{row['lost:low']:.3f}, {row['lost:high']:.3f}] lost without it"
-        return (
-            f"  {name}: alone {alone}{useless}; {lost}{'' if row['lost:low'] > 0 else ' (cannot say that it matters)'}"
-        )
+        unsure = "" if row["lost:low"] > 0 else " (cannot say that it matters)"
+        return f"  {name}: alone {alone}{useless}; {lost}{unsure}"
 
     def _interactions(self) -> list[str]:
         m = self.measurement

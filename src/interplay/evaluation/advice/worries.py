@@ -69,9 +69,7 @@ def _missing(dataset: MultimodalDataset) -> list[Worry]:
             p = float(chi2_contingency(table).pvalue)
             evidence["p_value"] = p
             if p < LEVEL:
-                text += (
-                    f", and whether it is there depends on the class (p = {p:.1g}): a model may learn the gap itself"
-                )
+                text += f", and the class tells whether it is there (p = {p:.1g}): a model may learn the gap itself"
         found.append(Worry("missing", text, evidence))
     return found
 
@@ -145,8 +143,8 @@ def _twins(x: Array, seed: int) -> list[Worry]:
     return [
         Worry(
             "duplicates",
-            f"{share:.1%} of the rows have a twin (nearer than a hundredth of the usual distance to the nearest row): if twins are "
-            "split over training and test part, tests are too good; drop them or give them a group",
+            f"{share:.1%} of the rows have a twin (nearer than a hundredth of the usual distance to the nearest row): "
+            "if twins are split over training and test part, tests are too good; drop them or give them a group",
             {"share": share},
         )
     ]
