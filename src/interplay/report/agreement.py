@@ -36,7 +36,7 @@ def agreement(
     parts = [part for part in part_columns(explained) if family(part) == "synergy"]
     if not parts:
         raise ValueError(
-            f"agreement: expected a column synergy, found {list(explained)}; use a method that has parts, such as 'dmil'"
+            f"agreement: expected a column synergy, found {list(explained)}; use a method with parts, such as 'dmil'"
         )
     if not np.array_equal(projection.ids, explained.index.to_numpy()):
         raise ValueError("agreement: the projection and the explanation are of different samples; take the same rows")
