@@ -156,8 +156,8 @@ def judged(record: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def label(method: str, modality: str | None) -> str:
-    return method if modality is None else f"{modality} alone ({method})"
+def label(method: str, modality: Any) -> str:
+    return method if not isinstance(modality, str) else f"{modality} alone ({method})"
 
 
 def table(records: list[dict[str, Any]]) -> None:

@@ -32,6 +32,7 @@ def test_words_and_json_say_the_same(file):
     assert found["text"] == said.stdout.rstrip("\n")
     assert (found["fusion"], found["method"], found["n_groups"]) == ("yes", "logistic", 60)
     assert found["gain"]["low"] > 0
+    assert found["candidates"][0]["modality"] is None
     assert {row["modality"] for row in found["modalities"]} == {"a", "b"}
 
 

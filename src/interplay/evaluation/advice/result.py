@@ -71,7 +71,7 @@ class Advice:
             "confidence": self.confidence,
             "gain": _estimate(self.gain),
             "alternatives": list(self.alternatives),
-            "candidates": self.candidates.to_dict(orient="records"),
+            "candidates": self.candidates.astype(object).where(self.candidates.notna(), None).to_dict(orient="records"),
             "modalities": self.modalities.reset_index().to_dict(orient="records"),
             "measurement": None if self.measurement is None else self.measurement.to_dict(),
             "bound": None if self.bound is None else self.bound.to_dict(),
