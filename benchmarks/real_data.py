@@ -48,6 +48,8 @@ TABLES = {
     "Divergence of the modalities' own predictions (bits)": ("complete", "divergence"),
     "Seconds of training (processor)": ("cost", "processor_seconds"),
 }
+# What dmil is tested against.
+CONTROLS = ["unimodal", "ensemble", "joint", "naivebayes", "dmil published"]
 METHODS: dict[str, Any] = {
     **{name: name for name in (*ip.methods.names(), "logistic")},
     "tcmax additive": ip.methods.TCMax("additive"),
@@ -55,6 +57,7 @@ METHODS: dict[str, Any] = {
     # Modality dropout: training rows lose three in ten of what they have, drawn anew each epoch.
     "joint dropout": ip.MultimodalClassifier("joint", missing=0.3, **SETTINGS),
     "dmil published": ip.MultimodalClassifier(ip.methods.DMIL("published"), **PUBLISHED),
+    "joint zero": ip.methods.Joint(fill="zero"),
     "cyin paper": ip.MultimodalClassifier(ip.methods.CyIN("paper"), **CYIN),
     "cyin published": ip.MultimodalClassifier(ip.methods.CyIN("published"), **CYIN),
     **ABLATIONS,
@@ -86,13 +89,25 @@ def run(chosen: argparse.Namespace) -> None:
                 )
 
 
-def table(folder: str) -> None:
-    """Means and standard deviations as Markdown."""
+def table(folder: str, figure: str | None) -> None:
+    """Means and standard deviations, ranks, costs and paired tests as Markdown; the ranks as a figure."""
     found = ip.evaluation.Comparison.load(folder)
     seeds = found.frame.groupby("dataset")["seed"].nunique()
     print("seeds:", ", ".join(f"{name} {count}" for name, count in seeds.items()))
     for title, (condition, metric) in TABLES.items():
         print(f"\n## {title}\n\n{found.table(metric, condition=condition, text=True).to_markdown()}")
+    full = found.table()
+    everywhere = [name for name in found.methods if full.loc[name].unstack()["mean"].notna().all()]
+    shown = found.of(found.store, [cell for cell in found.cells if cell.method in everywhere])
+    title, ranks = "Mean ranks of accuracy, of those that have finished everywhere", shown.ranks().round(1)
+    print(f"\n## {title}\n\n{ranks.to_markdown()}")
+    cost = found.means("processor_seconds", "cost").T
+    ratio = cost.div(cost.loc["joint"]).round(1)
+    print(f"\n## Processor time of training, times that of joint\n\n{ratio.to_markdown()}")
+    tests = found.tests("dmil", methods=CONTROLS, n_bootstrap=10000).round(4)
+    print(f"\n## Differences from dmil\n\n{tests.drop(columns='second').to_markdown(index=False)}")
+    if figure:
+        shown.plot("accuracy").figure.savefig(figure, dpi=150)
 
 
 def main() -> None:
@@ -105,10 +120,11 @@ def main() -> None:
                         help="further metrics; total_correlation trains critics, which takes long")  # fmt: skip
     parser.add_argument("--jobs", type=int, help="processes; more than one process may also work on one folder")
     parser.add_argument("--retry", action="store_true", help="try failed cells again")
+    parser.add_argument("--figure", help="with --table: where to draw the ranks")
     parser.add_argument("--table", action="store_true", help="show what is finished")
     chosen = parser.parse_args()
     if chosen.table:
-        table(chosen.folder)
+        table(chosen.folder, chosen.figure)
         return
     torch.set_num_threads(1)
     run(chosen)

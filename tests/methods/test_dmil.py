@@ -177,6 +177,21 @@ def test_divergences_equal_those_of_torch(preset: str) -> None:
         torch.testing.assert_close(parts[name], value.mean())
 
 
+def test_what_is_shared_is_learned_from_each_modality_alone() -> None:
+    """Each modality's own posterior of the shared part answers through the same head; absent ones are left out."""
+    method = built(DMIL(), n_modalities=3).eval()
+    batch = with_composition(rows(n_modalities=3, gaps=True), 5)
+    stage = Stage("joint", 1)
+    method.begin_stage(stage)
+    parts = method.loss(method(batch), batch, stage).parts
+    assert batch.target is not None
+    only_b = batch.with_present({name: batch.present[name] & (name == "b") for name in NAMES})
+    alone = method(only_b).components["redundancy"]
+    there = batch.present["b"]
+    expected = cross_entropy(alone[there], batch.target[there]) * there.sum() / len(batch)
+    torch.testing.assert_close(parts["single:b"], expected)
+
+
 @pytest.mark.parametrize("preset", ["supervised", "corrected", "paper"])
 def test_loss_of_a_batch_is_the_weighted_mean_of_its_parts(preset: str) -> None:
     method = built(DMIL(preset)).eval()
@@ -348,7 +363,7 @@ def test_parameters_are_checked(params: Mapping[str, object], message: str) -> N
         DMIL(**params).check(("a", "b"), "classification")
 
 
-@pytest.mark.parametrize(("preset", "shares"), [("supervised", (30, 10, 30)), ("published", (10, 5, 55))])
+@pytest.mark.parametrize(("preset", "shares"), [("supervised", (70, 23, 70)), ("published", (10, 5, 55))])
 def test_lengths_of_stages(preset: str, shares: tuple[int, ...], data: MultimodalDataset) -> None:
     assert tuple(stage.epochs for stage in built(DMIL(preset)).stages(70)) == shares
     assert [stage.epochs for stage in built(DMIL(preset, stage_epochs=(4, 2, 9))).stages(70)] == [4, 2, 9]

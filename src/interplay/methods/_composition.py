@@ -117,8 +117,11 @@ class PosteriorTowers(UnimodalHeads):
         return Loss(torch.stack([unimodal.total, *several]).sum(), unimodal.parts)
 
     def stages(self, max_epochs: int) -> list[Stage]:
-        """One stage that ends soon: only the best epoch of each classifier counts."""
-        return [Stage("fit", max_epochs, select="loss", patience=6)]
+        """One stage; only the best epoch of each classifier counts.
+
+        Patient: synergy is often found only after the loss has risen for some epochs.
+        """
+        return [Stage("fit", max_epochs, select="loss", patience=15)]
 
     def after_epoch(self, training: Batch, validation: Batch, stage: Stage) -> None:
         """Keep each predictor's answers of the epoch where its own validation loss is lowest."""

@@ -29,7 +29,7 @@ def total(method: "DMIL", output: Output, batch: Batch, w: Weights) -> Loss:
     if method.levels != "consistency":
         terms += _intra_level(method, output, mean, w)
     if method.levels != "intra":
-        terms += _consistency_level(method, output, mean, w)
+        terms += _consistency_level(method, output, batch, mean, w)
     used = [term for term in terms if term[0]]
     return Loss(
         torch.stack([weight * value for weight, _, value in used]).sum(), {name: value for _, name, value in used}
@@ -82,7 +82,7 @@ def _intra_level(method: "DMIL", output: Output, mean: Mean, w: Weights) -> Iter
             yield w.reconstruction[pair], f"reconstruction:{name}", mean(rows, _mse(method, decoded, h["z"][name]))
 
 
-def _consistency_level(method: "DMIL", output: Output, mean: Mean, w: Weights) -> Iterator[Term]:
+def _consistency_level(method: "DMIL", output: Output, batch: Batch, mean: Mean, w: Weights) -> Iterator[Term]:
     h = output.latents
     for name in method.encoders:
         rows = f"present:{name}"
@@ -93,6 +93,10 @@ def _consistency_level(method: "DMIL", output: Output, mean: Mean, w: Weights) -
             term = f"alignment{part.removeprefix(REDUNDANCY)}:{name}"
             distance = _alignment(h["shared"][part], h["single"][part][name])
             yield w.alignment, term, mean(f"complete:{part}", distance)
+        for part in shared if w.single else ():
+            said = method.component_heads[part](method.sample(h["single"][part][name]))
+            share, term = w.single / len(h["single"][part]), f"single{part.removeprefix(REDUNDANCY)}:{name}"
+            yield share, term, mean(rows, method.target_losses(said, batch.target))
         if w.consistency_reconstruction:
             decoded = method.consistency_decoder[name](
                 torch.cat([*(h["r"][part] for part in shared), h["u"][name]], -1)

@@ -11,6 +11,7 @@ class Weights:
         fused: cross-entropy of the mixture.
         heads: cross-entropy of each modality's own prediction.
         components: cross-entropy of each part (in the supervised preset without synergy).
+        single: cross-entropy of what each modality alone says of a shared part, mean of its modalities.
         synergy: cross-entropy of synergy where the sample is synergistic, blindness elsewhere.
         gate: cross-entropy of the gate against the sample's composition.
         kl: divergence of the intra-modality posteriors from their priors.
@@ -23,6 +24,7 @@ class Weights:
     fused: float = 0.0
     heads: float = 0.0
     components: float = 0.0
+    single: float = 0.0
     synergy: float = 0.0
     gate: float = 0.0
     kl: tuple[float, float] = (0.0, 0.0)
@@ -66,6 +68,7 @@ _FIRST = Weights(heads=1.0, synergy=1.0, kl=(0.001, 0.001), reconstruction=(0.01
 _SECOND = Weights(
     fused=1.0,
     components=1.0,
+    single=1.0,
     synergy=1.0,
     gate=1.0,
     consistency_kl=0.001,

@@ -64,8 +64,9 @@ class DMIL(Method):
         pairs: three and more modalities: also a ``"redundancy"`` part, a ``"synergy"`` part, or ``"both"``, for each
             pair, named ``redundancy:a+b`` and ``synergy:a+b``. ``redundancy`` is then what at least three modalities
             carry, ``synergy`` what takes three. The published presets have no pairs.
-        stage_epochs: the most epochs of each of the three stages; None divides ``max_epochs`` 3 : 1 : 3 (published
-            10 : 5 : 55). A stage ends earlier when the estimator's ``patience`` is spent.
+        stage_epochs: the most epochs of each of the three stages; None gives ``max_epochs`` to the first and the last,
+            a third of it to the second (published: divides it 10 : 5 : 55). A stage ends earlier when the estimator's
+            ``patience`` is spent.
         modality_dropout: chance that a training step hides a modality of a row; one always stays.
         n_folds: folds of the classifiers behind the composition targets.
         bottleneck: factor on all variational, alignment and reconstruction weights; 0 with ``variational=False``
@@ -180,9 +181,10 @@ class DMIL(Method):
 
     def stages(self, max_epochs: int) -> list[Stage]:
         """Three stages, the second with a frozen first level."""
-        shares = (10, 5, 55) if self.published else (3, 1, 3)
-        first, second = (max(1, max_epochs * share // sum(shares)) for share in shares[:2])
-        lengths = self.stage_epochs or (first, second, max(1, max_epochs - first - second))
+        lengths = self.stage_epochs or (max_epochs, max(1, max_epochs // 3), max_epochs)
+        if self.published and not self.stage_epochs:
+            first, second = (max(1, max_epochs * share // 70) for share in (10, 5))
+            lengths = (first, second, max(1, max_epochs - first - second))
         names = ("intra", "consistency", "joint")
         frozen = [(), tuple(name for name in FIRST_LEVEL if hasattr(self, name)), ()]
         if not self.published:
@@ -305,8 +307,11 @@ class DMIL(Method):
         return {name: tuple(mask(t, name) for t in heads[name](x)) for name, x in inputs.items()}  # type: ignore[misc]
 
     def _draw(self, posteriors: Mapping[str, Posterior]) -> dict[str, Tensor]:
-        """Samples in training mode and where asked for, means in evaluation mode."""
-        return {name: sample_gaussian(p) if self.training or self.sampling else p[0] for name, p in posteriors.items()}
+        return {name: self.sample(p) for name, p in posteriors.items()}
+
+    def sample(self, posterior: Posterior) -> Tensor:
+        """A draw in training mode and where asked for, the mean in evaluation mode."""
+        return sample_gaussian(posterior) if self.training or self.sampling else posterior[0]
 
     def _gate(self, latents: Mapping[str, Any], batch: Batch) -> dict[str, Tensor]:
         available = self.available(batch) | ~any_present(batch)[:, None]

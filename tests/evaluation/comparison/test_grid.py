@@ -111,6 +111,11 @@ def test_paired_tests_are_of_the_predictions(found):
     assert len(result.tests()) == 3
     with pytest.raises(ValueError, match="no method 'nobody'"):
         result.tests("nobody")
+    only = result.tests("linear", methods=["joint"], n_bootstrap=200)
+    assert only["first"].tolist() == ["joint"]
+    assert only["p_holm"].tolist() == only["p"].tolist()  # one row: nothing to correct
+    with pytest.raises(ValueError, match="at least two methods"):
+        result.tests("joint", methods=["joint"])
 
 
 def test_folder_tells_the_same(found):

@@ -153,6 +153,7 @@ class Comparison:
         self,
         baseline: str | None = None,
         *,
+        methods: Sequence[str] | None = None,
         metric: str = "accuracy",
         over: str = "samples",
         confidence: float = 0.95,
@@ -163,6 +164,8 @@ class Comparison:
 
         Args:
             baseline: compare each method with this one; None compares all pairs.
+            methods: only these (and the baseline): Holm's correction counts every row, and the smallest bootstrap p is
+                about ``2 / n_bootstrap``, so that of very many rows none can be called significant.
             metric: for ``over="samples"`` ``"accuracy"``, ``"nll"`` or ``"mae"``; otherwise any metric.
             over: ``"samples"``: a row for each data set and pair, bootstrap over test samples (whole subjects, where
                 there are any) and seeds; ``"datasets"``: a row a pair, Wilcoxon's signed ranks over means of data sets.
@@ -177,7 +180,7 @@ class Comparison:
         Raises:
             ValueError: an unknown baseline, metric or ``over``, or a single method.
         """
-        pairs = self._pairs(baseline)
+        pairs = self._pairs(baseline, self.methods if methods is None else list(methods))
         if over == "datasets":
             rows = self._over_datasets(pairs, metric)
         elif over == "samples":
@@ -217,14 +220,14 @@ class Comparison:
 
         return interplay.plot.comparison(self, metric, **options)
 
-    def _pairs(self, baseline: str | None) -> list[tuple[str, str]]:
-        if baseline is not None and baseline not in self.methods:
-            raise ValueError(f"baseline: no method {baseline!r}; choose one of {self.methods}")
-        if len(self.methods) < 2:
-            raise ValueError(f"tests: expected at least two methods, found {self.methods}")
-        if baseline is None:
-            return list(combinations(self.methods, 2))
-        return [(name, baseline) for name in self.methods if name != baseline]
+    def _pairs(self, baseline: str | None, methods: Sequence[str]) -> list[tuple[str, str]]:
+        for name in (*methods, *([] if baseline is None else [baseline])):
+            if name not in self.methods:
+                raise ValueError(f"tests: no method {name!r}; choose from {self.methods}")
+        others = [name for name in methods if name != baseline]
+        if len(others) < (2 if baseline is None else 1):
+            raise ValueError(f"tests: expected at least two methods, found {list(methods)}")
+        return list(combinations(others, 2)) if baseline is None else [(name, baseline) for name in others]
 
     def _complete(self, metric: str, condition: str) -> pd.DataFrame:
         """Means that are better when lower, on the data sets that every method has finished."""
