@@ -19,6 +19,8 @@ RUN = [
     "docs/regression.md",
     "docs/report.md",
     "docs/compare.md",
+    "docs/advice.md",
+    "docs/explain_any.md",
 ]
 BLOCK = re.compile(r"^```(python|console|yaml)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 

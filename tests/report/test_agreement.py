@@ -26,7 +26,7 @@ def test_points_and_rank_correlation():
     axes = ip.plot.agreement(found, explained(found, 3.0), ["one", "two"] * 6)
     points = np.vstack([c.get_offsets() for c in axes.collections if len(c.get_offsets()) == 6])
     np.testing.assert_allclose(np.sort(points[:, 1]), np.sort(3 * points[:, 0]))
-    assert axes.texts[0].get_text() == "rank correlation 1.00"
+    assert axes.texts[0].get_text() == "correlation 1.00, of ranks 1.00"
     assert [t.get_text() for t in axes.get_legend().get_texts()] == ["one (6)", "two (6)"]
     mean = np.ma.getdata(axes.collections[1].get_offsets())[0]
     np.testing.assert_allclose(mean, points[:6].mean(0))

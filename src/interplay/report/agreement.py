@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy.stats import spearmanr
+from scipy.stats import pearsonr, spearmanr
 
 from interplay.evaluation.parts import family, part_columns
 
@@ -28,7 +28,7 @@ def agreement(
 
     Returns:
         The axes: the interaction in the centred logit of the predicted class across, the contributions of all
-        synergy parts to the same logit upwards, the line of equality, and the rank correlation.
+        synergy parts to the same logit upwards, the line of equality, and the correlations.
 
     Raises:
         ValueError: other samples, or no part of synergy.
@@ -62,8 +62,8 @@ def _draw(x: Any, y: Any, labels: Any, means: bool, ax: "Axes | None") -> "Axes"
             linewidth=1.2, zorder=3, label=f"{_plain(label)} ({own.sum()})",
         )  # fmt: skip
     constant = np.ptp(x) == 0 or np.ptp(y) == 0
-    rank = "" if constant else f"rank correlation {spearmanr(x, y).statistic:.2f}"
-    axes.annotate(rank, (0.02, 0.98), xycoords="axes fraction", va="top", fontsize=9)
+    said = "" if constant else f"correlation {pearsonr(x, y).statistic:.2f}, of ranks {spearmanr(x, y).statistic:.2f}"
+    axes.annotate(said, (0.02, 0.98), xycoords="axes fraction", va="top", fontsize=9)
     axes.set_xlabel("interaction by additive projection, logit of the prediction")
     axes.set_ylabel("contribution of synergy by the gate, logit")
     if means:
