@@ -37,17 +37,17 @@ def test_choosing_the_best_of_many_is_no_gain():
 def test_a_gain_that_is_there_is_inside_its_interval():
     rng = np.random.default_rng(2)
     inside = []
-    for seed in range(120):
+    for seed in range(300):
         hits = (rng.random((300, 4)) < [0.8, 0.75, 0.7, 0.6]).astype(float)
-        found = best_against_best(draws(hits, np.arange(300), 150, seed), [0, 1], [2, 3])
+        found = best_against_best(draws(hits, np.arange(300), 300, seed), [0, 1], [2, 3])
         inside.append(found.low <= 0.1 <= found.high)
-    assert np.mean(inside) >= 0.9
+    assert np.mean(inside) >= 0.87  # 0.926 over 800 repetitions: a near tie is not quite covered
 
 
 def test_whole_units_widen_the_interval():
     rng = np.random.default_rng(3)
     values = np.repeat(rng.normal(size=(20, 2)), 10, axis=0)
-    alone = best_against_best(draws(values, np.arange(120), 500, 0), [0], [1])
+    alone = best_against_best(draws(values, np.arange(200), 500, 0), [0], [1])
     grouped = best_against_best(draws(values, np.repeat(np.arange(20), 10), 500, 0), [0], [1])
     assert grouped.high - grouped.low > 2 * (alone.high - alone.low)
     assert grouped.value == pytest.approx((values[:, 0] - values[:, 1]).mean(), abs=0.1)

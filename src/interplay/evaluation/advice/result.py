@@ -87,7 +87,7 @@ class Advice:
             f"Try first: {self._first()}",
             "",
             f"What each modality is worth ({self.metric}; the best constant answer has {self.chance:.3f}):",
-            *(self._modality(str(name), row) for name, row in self.modalities.iterrows()),
+            *(self._modality(str(name), row.to_dict()) for name, row in self.modalities.iterrows()),
             *self._interactions(),
             *([] if self.bound is None else ["", f"Without pairing labels: {self.bound.advice}"]),
             "",
@@ -114,7 +114,7 @@ class Advice:
         others = f"; not told from it: {', '.join(self.alternatives)}" if self.alternatives else ""
         return f"{what}, {self.metric} {score}{others}."
 
-    def _modality(self, name: str, row: Mapping[str, float]) -> str:
+    def _modality(self, name: str, row: Mapping[Any, float]) -> str:
         alone = f"{row['alone']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
         useless = "" if row["low"] > self.chance else ", not told from a constant answer"
         lost = f"{row['lost']:.3f} [{row['lost:low']:.3f}, {row['lost:high']:.3f}] lost without it"
