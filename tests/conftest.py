@@ -2,7 +2,8 @@
 
 import importlib.util
 import os
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,3 +25,38 @@ def real_data() -> Callable[[str], Any]:
     sys.modules["loading"] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
     return module.load
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """The system's Chromium without a window; one for each module, as Playwright keeps an event loop running."""
+    path = shutil.which("chromium")
+    if path is None:
+        pytest.skip("chromium is not installed: pages are not looked at in a browser")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"] if os.getuid() == 0 else [])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(chromium: Any) -> Iterator[Callable[..., Any]]:
+    """Opens a file in Chromium; ``page.complaints`` and ``page.requests`` hold what it said and asked for."""
+    pages = []
+
+    def visited(path: Path, **options: Any) -> Any:
+        page = chromium.new_page(**options)
+        pages.append(page)
+        page.complaints, page.requests = [], []
+        page.on("console", lambda message: page.complaints.append(message.text))
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page.on("dialog", lambda dialog: (page.complaints.append(dialog.message), dialog.dismiss()))
+        page.on("request", lambda request: page.requests.append(request.url))
+        page.goto(path.as_uri())
+        return page
+
+    yield visited
+    for page in pages:
+        page.close()

@@ -15,6 +15,7 @@ from interplay.cli.train import method_names
 from interplay.data import load
 from interplay.estimators import MultimodalClassifier
 from interplay.evaluation import evaluate, faithfulness
+from interplay.evaluation.results import Results
 from interplay.evaluation.robustness import robustness
 
 LABELS = ("--target", "label", "--modalities", "left,right")
@@ -174,7 +175,8 @@ def test_train_report_has_curves_and_scores(folder, monkeypatch):
     )
     results = json.loads((run / "results.json").read_text())
     assert results["data"]["rows"] == {"train": 280, "test": 120}
-    assert len(results["histories"]["dmil"]) == 3
+    assert len(results["histories"]["dmil"]) == 7  # stages of 3, 1 and 3 epochs
+    assert list(results["curves"]) == ["dmil"]
     assert results["run"]["command"] == "interplay train 'my data.parquet'"
 
 
@@ -209,20 +211,6 @@ def test_faithfulness_of_an_estimator_and_of_a_method_without_parts():
 
 def test_names_of_estimators_are_those_of_the_library():
     assert ESTIMATORS == estimation.ESTIMATORS
-
-
-def test_demo_quick(tmp_path):
-    result = good("demo", "--output", tmp_path / "demo", "--quick", "--seeds", 2, "--epochs", 2)
-    assert all(len(line) <= 80 for line in result.stdout.splitlines() if "report in" not in line)
-    results = json.loads((tmp_path / "demo" / "results.json").read_text())
-    methods_run = ["left alone", "right alone", "ensemble", "joint", "dmil"]
-    assert list(results["histories"]) == methods_run
-    assert {s["condition"] for s in results["scores"]} == {"complete", "without left", "without right", "chance"}
-    assert {s["seed"] for s in results["scores"]} == {0, 1}
-    assert results["measurement"]["names"] == ["left", "right"]
-    for name in methods_run:
-        assert name in result.stdout
-    assert "<svg" in (tmp_path / "demo" / "report.html").read_text()
 
 
 def test_a_folder_of_something_else_is_left_alone(folder, tmp_path):
@@ -290,4 +278,11 @@ def test_evaluate_missing_gives_every_subset_and_rate_and_says_what_matters(fold
     found = json.loads(good(*start, "--draws", 2, "--seed", 0, "--json").stdout)
     model = MultimodalClassifier.load(folder / "model")
     data = load(folder / "data.npz", target="label", modalities=["left", "right"])
-    assert found == json.loads(json.dumps(robustness(model, data, draws=2).to_dict()))
+    expected = robustness(model, data, draws=2)
+    assert found == json.loads(json.dumps(expected.to_dict()))
+    run = folder / "curved"
+    assert "relative robustness" in good(*start, "--draws", 2, "--report", run).stdout
+    results = Results.load(run)
+    assert results.curves["dmil"].robustness().to_dict() == expected.to_dict()
+    assert {score.condition for score in results.scores} >= {"complete", "without left"}
+    assert expected.sentence() in (run / "report.html").read_text()

@@ -2,9 +2,12 @@
 
 import json
 
+import numpy as np
+import pandas as pd
 import pytest
 
-from interplay.evaluation.results import FILE_NAME, Data, Results, Sample, Score
+from interplay.evaluation import Robustness
+from interplay.evaluation.results import FILE_NAME, Data, MissingCurve, Results, Sample, Score
 
 
 def small():
@@ -68,3 +71,36 @@ def test_no_results_is_named(tmp_path):
 def test_pictures_lie_in_the_file(address):
     with pytest.raises(ValueError, match="pictures"):
         Sample(id="1", why="", target="", prediction="", probability=1, contributions={}, pictures={"a": address})
+
+
+def found(metric="accuracy", low=0.1):
+    ends = {"low": low, "high": 0.9, "relative": 1.0}
+    return Robustness(
+        metric,
+        0.4,
+        pd.DataFrame([{"subset": s, "missing": "", "size": 1, metric: 0.5, **ends} for s in ("a", "b")]),
+        pd.DataFrame([{"rate": r, metric: 0.5, **ends} for r in (0.0, 0.5)]),
+        pd.DataFrame({"modality": ["a"], "cost": [0.1], "low": [low], "high": [0.2]}),
+        draws=2,
+        confidence=0.9,
+    )
+
+
+@pytest.mark.parametrize("low", [0.1, np.nan])
+def test_a_missing_curve_comes_back_as_it_was(tmp_path, low):
+    results = small()
+    results.curves["m"] = MissingCurve.of(found(low=low))
+    results.save(tmp_path)
+    again = Results.load(tmp_path).curves["m"].robustness()
+    pd.testing.assert_frame_equal(again.table(), found(low=low).table())
+    pd.testing.assert_frame_equal(again.costs, found(low=low).costs)
+    assert again.to_dict() == found(low=low).to_dict()
+
+
+def test_a_curve_that_lacks_a_column_is_refused():
+    content = {k: v for k, v in found().to_dict().items() if k in MissingCurve.model_fields}
+    del content["rates"][1]["low"]
+    with pytest.raises(ValueError, match="rates: expected at least one row, each with"):
+        MissingCurve(**content)
+    with pytest.raises(ValueError, match="subsets: expected at least one row"):
+        MissingCurve(**content | {"subsets": []})

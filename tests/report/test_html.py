@@ -1,5 +1,7 @@
 """The report: one file, nothing requested, everything escaped, readable without seeing, written in one step."""
 
+import base64
+import hashlib
 import re
 from html.parser import HTMLParser
 
@@ -7,12 +9,14 @@ import numpy as np
 import pytest
 
 from interplay.estimation import measure
+from interplay.evaluation.telling import ALL_PICTURES, LONGEST_TEXT, MOST_ROWS, picture
 from interplay.report import html
 from interplay.report.html import render, write_report
 from interplay.report.words import overview, reading
 
 HOSTILE = "<script>alert('x')</script>"
 VOID = {"meta", "img", "br", "hr", "link", "input"}
+LIMIT = 5_000_000
 
 
 class Page(HTMLParser):
@@ -42,32 +46,41 @@ class Page(HTMLParser):
         return [attrs for name, attrs in self.found if name == tag]
 
 
-@pytest.fixture
-def page(results):
-    return Page(render(results))
+@pytest.fixture(scope="module")
+def text(made):
+    return render(made)
+
+
+@pytest.fixture(scope="module")
+def page(text):
+    return Page(text)
 
 
 def test_hostile_names_stay_text(page):
-    assert page.all("script") == []
+    assert page.all("script") == [{}]
     assert page.text.count(HOSTILE) >= 4  # title, heading, class list, truth of the sample, method
     assert "$x_{" in page.text
 
 
-def test_nothing_is_requested(results, page):
+def test_nothing_is_requested(text, page):
     for _, attrs in page.found:
         for name, value in attrs.items():
             if name in ("src", "href", "xlink:href", "action", "data"):
                 assert value.startswith(("#", "data:image/png;base64,"))
-    assert "url(http" not in render(results)
-    assert "@import" not in render(results)
+    assert "url(http" not in text
+    assert "@import" not in text
     policy = next(a["content"] for a in page.all("meta") if a.get("http-equiv") == "Content-Security-Policy")
-    assert policy.startswith("default-src 'none'")
+    assert policy.startswith("default-src 'none'; img-src data:; ")
+    (script,) = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert re.search(r"script-src ([^;]*);", policy)[1] == f"'sha256-{digest}'"
+    assert "eval" not in script
 
 
-def test_ids_are_unique_and_references_lead_somewhere(results, page):
+def test_ids_are_unique_and_references_lead_somewhere(text, page):
     ids = [attrs["id"] for _, attrs in page.found if "id" in attrs]
     assert len(ids) == len(set(ids))
-    used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', render(results)))
+    used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', text))
     assert used <= set(ids)
     assert {attrs["aria-labelledby"] for attrs in page.all("section")} <= set(ids)
 
@@ -77,10 +90,12 @@ def test_readable_without_seeing(page):
     assert len(page.all("h1")) == 1
     assert all(attrs.get("alt") for attrs in page.all("img"))
     figures = [a for a in page.all("svg") if a.get("class") == "figure"]
-    assert len(figures) == 4
+    assert len(figures) == 7
     assert all(a["role"] == "img" and a["aria-label"] for a in figures)
     assert all(attrs.get("scope") in ("col", "row") for attrs in page.all("th"))
-    assert len(page.all("caption")) == len(page.all("table"))
+    assert len(page.all("caption")) == len(page.all("table")) == 10
+    names = {attrs["id"] for attrs in page.all("caption")}
+    assert {a["aria-labelledby"] for a in page.all("div") if a.get("role") == "region"} == names
 
 
 def test_the_numbers_are_there(page):
@@ -93,6 +108,13 @@ def test_the_numbers_are_there(page):
     assert "only 40 rows" in words
     assert "interplay demo" in words
     assert "missing in train (120 rows)" in words
+    assert "left 32 3 (2.5%) 0 none" in words
+    assert "60% of its numbers never vary" in words
+    assert "rate 0.25 0.775 0.100 to 0.950 0.675 0.100 to 0.950" in words
+    assert "joint : The model cannot do without left or right: when one of them is absent the accuracy goes" in words
+    assert "joint 0.950 0.900 30" in words
+    assert "no 20 0.750 0.250 0.250 0.250 0.250" in words
+    assert "All 40 test samples, by dmil (first seed); contributions in logits." in words
 
 
 def test_ties_and_withheld_parts_are_said_as_they_are(results):
@@ -113,8 +135,7 @@ def test_three_modalities_show_pairs(results):
     assert "Each pair of modalities" in page.text
 
 
-def test_light_and_dark_and_print(results):
-    text = render(results)
+def test_light_and_dark_and_print(text):
     assert "prefers-color-scheme: dark" in text
     assert "@media print" in text
     assert "stroke: #000000" not in text  # axes follow the page's colour
@@ -122,7 +143,9 @@ def test_light_and_dark_and_print(results):
 
 
 def test_sections_without_content_are_left_out(results):
-    bare = results.model_copy(update={"measurement": None, "scores": [], "histories": {}, "samples": []})
+    empty = {name: {} for name in ("histories", "curves", "calibration")}
+    empty |= {name: [] for name in ("scores", "samples", "rows", "composition")}
+    bare = results.model_copy(update={"measurement": None, **empty})
     page = Page(render(bare))
     assert [a["id"] for a in page.all("h2")] == ["data", "run"]
 
@@ -132,15 +155,58 @@ def test_letters_that_the_drawing_font_lacks(results):
     assert "中文" in render(results)
 
 
-def test_same_results_give_the_same_page(results):
-    assert render(results) == render(results)
+def test_same_results_give_the_same_page(results, text):
+    assert render(results) == text
 
 
-def test_written_in_one_step(results, tmp_path, monkeypatch):
+def test_written_in_one_step(results, text, tmp_path, monkeypatch):
     path = write_report(results, tmp_path)
-    assert path.read_text(encoding="utf-8") == render(results)
+    assert path.read_text(encoding="utf-8") == text
     monkeypatch.setattr(html, "render", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         write_report(results, tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["report.html"]
     assert path.stat().st_size > 10_000
+
+
+def test_a_choice_of_rows_is_called_one(results):
+    results.data.rows["test"] = 4000
+    words = " ".join(Page(render(results)).text.split())
+    assert "40 of 4000 test samples, chosen at random, by dmil" in words
+    assert "All 40 test samples" not in words
+
+
+def test_a_model_without_parts_has_a_table_of_rows(results):
+    for sample in [*results.samples, *results.rows]:
+        sample.contributions = {}
+    results.composition = []
+    page = Page(render(results))
+    assert "which has no parts to tell apart" in page.text
+    assert "contributions in" not in page.text
+    assert "rows" in [attrs["id"] for attrs in page.all("table")]
+    assert len([a for a in page.all("svg") if a.get("class") == "figure"]) == 5
+
+
+def test_numbers_have_errors_in_place_of_classes(results):
+    results.data.classes, results.composition, results.calibration = [], [], {}
+    results.scores = []
+    for sample in [*results.samples, *results.rows]:
+        sample.target, sample.prediction, sample.probability = "1.5", "1.25", None
+    page = Page(render(results))
+    assert "error" in page.text.split()
+    assert "-0.25" in page.text
+    assert [a["name"] for a in page.all("select")] == ["missing"]
+    assert "logits" not in page.text
+
+
+def test_the_largest_report_stays_below_five_megabytes(results):
+    """500 rows with all the text and all the pictures that a table may have, and many methods."""
+    pixels = np.random.default_rng(0).random((3, 512, 512))
+    large = results.samples[0].model_copy(update={"pictures": {f"m{i}": picture(pixels) for i in range(2)}})
+    results.samples = [large] * 9
+    row = results.rows[0].model_copy(update={"text": "x" * LONGEST_TEXT})
+    row.pictures = {"m": "data:image/png;base64," + "A" * (ALL_PICTURES // MOST_ROWS - 22)}
+    results.rows = [row] * MOST_ROWS
+    results.histories = {f"method {i}": results.histories["joint"] for i in range(3)}
+    size = len(render(results).encode())
+    assert 3_000_000 < size < LIMIT

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from interplay.data.datasets import make_gates
 from interplay.estimation import measure
-from interplay.evaluation import Robustness
+from interplay.evaluation import Robustness, calibration_table, class_table
 from interplay.report import plot
 
 
@@ -187,17 +187,20 @@ def test_comparison_draws_ranks_and_what_is_not_told_apart(tmp_path):
     assert png(axes).startswith(b"\x89PNG")
 
 
-def test_class_composition_draws_the_class_table():
+def test_composition_draws_the_class_table():
     explained = pd.DataFrame({"prediction": list("xxy"), "redundancy": [1.0, 0.0, 0.0], "synergy:a+b": [1.0, 2.0, 3.0]})
-    axes = plot.class_composition(explained)
+    axes = plot.composition(explained)
     assert [(p.get_x(), p.get_width()) for p in axes.patches] == [(0, 0.25), (0, 0), (0.25, 0.75), (0, 1)]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["x (n = 2)", "y (n = 1)"]
     assert axes.get_ylabel() == "predicted class"
-    few = plot.class_composition(explained, ["u", "v", "v"], max_rows=1)
+    few = plot.composition(explained, ["u", "v", "v"], max_rows=1)
     assert [label.get_text() for label in few.get_yticklabels()] == ["v (n = 2)"]
     assert len(png(few)) > 1000
+    again = plot.composition(class_table(explained, ["u", "v", "v"]))
+    assert again.get_ylabel() == "true class"
+    assert [label.get_text() for label in again.get_yticklabels()] == ["u (n = 1)", "v (n = 2)"]
     with pytest.raises(ValueError, match="use a method that has parts"):
-        plot.class_composition(explained[["prediction"]])
+        plot.composition(explained[["prediction"]])
 
 
 def test_gate_usage_stacks_the_records_to_one():
@@ -223,3 +226,17 @@ def test_every_part_of_three_modalities_has_a_colour_of_its_own():
     table = pd.DataFrame([{"prediction": "x", "probability": 1.0, **dict.fromkeys(parts, 1.0)}])
     axes = plot.contributions(table)
     assert len({patch.get_facecolor() for patch in axes.patches}) == len(parts)
+
+
+def test_calibration_draws_the_bins():
+    table = calibration_table([0, 1, 1], [[0.8, 0.2], [0.8, 0.2], [0.4, 0.6]])
+    axes = plot.calibration({"$one": table, "two": table.iloc[1:]})
+    diagonal, one, two = axes.lines
+    np.testing.assert_allclose(diagonal.get_xydata(), [[0, 0], [1, 1]])
+    np.testing.assert_allclose(one.get_xydata(), [[0.6, 1.0], [0.8, 0.5]])
+    np.testing.assert_allclose(two.get_xydata(), [[0.8, 0.5]])
+    sizes = axes.collections[0].get_sizes()
+    assert sizes[0] < sizes[1]  # one sample, two samples
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["as sure as right", r"\$one", "two"]
+    assert len(plot.calibration(table).lines) == 2
+    assert len(png(axes)) > 1000

@@ -33,8 +33,8 @@ def demo(
 
     **Example**: `interplay demo --output interplay-demo`
 
-    Measures the interactions; trains each half alone, their ensemble, joint and dmil; tests them with both halves and
-    with either missing; writes a report. Takes about a minute.
+    Measures the interactions; trains each half alone, their ensemble, joint and dmil; tests them with both halves,
+    with either missing and over missing rates; writes a report. Takes about a minute.
     """
     from interplay.data.datasets import load_digit_halves
     from interplay.estimation import measure
@@ -55,6 +55,7 @@ def demo(
             seeds=range(seed, seed + seeds),
             measurement=measurement,
             images=dict.fromkeys(dataset.names, HALF),
+            missing=True,
             title="Two halves of a handwritten digit",
             command=command_line(),
             configuration={"data": "digit halves, 1797 rows", "epochs": epochs, "test_size": 0.25},

@@ -24,6 +24,7 @@ from interplay.cli.common import (
 if TYPE_CHECKING:
     from interplay.data import MultimodalDataset
     from interplay.estimators import MultimodalEstimator
+    from interplay.evaluation import Robustness
 
 
 def evaluate(
@@ -34,7 +35,7 @@ def evaluate(
         str | None, typer.Option("--test", help="Use only the rows for which this array or column is true.")
     ] = None,
     missing: Annotated[
-        bool, typer.Option("--missing", help="Test every subset of the modalities and missing rates instead.")
+        bool, typer.Option("--missing", help="Test every subset of the modalities and missing rates, too.")
     ] = False,
     draws: Annotated[int, typer.Option("--draws", help="With --missing: masks drawn for each rate.")] = 5,
     figure: Annotated[
@@ -57,16 +58,13 @@ def evaluate(
     missing rates, 95 % interval, the share of the complete score that is kept, and which modality the model cannot do
     without. `--seed` draws the masks.
 
-    **Example**: `interplay evaluate model --input test.npz --target label --missing --figure curve.png`
+    **Example**: `interplay evaluate model --input test.npz --target label --missing --report run`
 
     Of a regressor: rows, R2, mean absolute error, root mean squared error, Pearson correlation, and the interval of
     R2. Chance answers with the mean.
     """
     from interplay.estimators import MultimodalEstimator
-    from interplay.evaluation.missing import evaluate as test_model
 
-    if missing and report is not None:
-        raise typer.BadParameter("give --missing or --report, not both; --figure keeps the curve")
     if figure is not None:
         if not missing:
             raise typer.BadParameter("--figure draws the curve of --missing; add --missing")
@@ -77,35 +75,26 @@ def evaluate(
     dataset = load_for_model(data, fitted.modality_names_, target or "target")
     if test is not None:
         dataset = dataset[load_marks(data, test)]
-    if missing:
-        _curves(fitted, dataset, draws, seed, figure, json)
-        return
-    table = test_model(fitted, dataset, confidence=0.95)
+    curve = _curve(fitted, dataset, draws, seed, figure, json) if missing else None
+    if curve is None:
+        _scores(fitted, dataset, json)
+    if report is not None:
+        _report(fitted, dataset, curve, data.name, report)
+
+
+def _scores(model: "MultimodalEstimator", dataset: "MultimodalDataset", json: bool) -> None:
+    from interplay.evaluation.missing import evaluate as test_model
+
+    table = test_model(model, dataset, confidence=0.95)
     if json:
         print_json(table.reset_index().to_dict(orient="records"))
     else:
         print_scores(table)
-    if report is not None:
-        from interplay.evaluation.results import Results, Run
-        from interplay.evaluation.study import add_details, describe, score_rows
-        from interplay.report.html import write_report
-
-        method = type(fitted.method_).__name__.lower()
-        results = Results(
-            title=f"{method} on {data.name}",
-            data=describe(dataset, {"test": dataset}),
-            scores=score_rows(fitted, dataset, method, 0),
-            run=Run(command=command_line()),
-        )
-        add_details(results, fitted, dataset, method)
-        report.mkdir(parents=True, exist_ok=True)
-        results.save(report)
-        note(f"report in {write_report(results, report)}")
 
 
-def _curves(
+def _curve(
     model: "MultimodalEstimator", dataset: "MultimodalDataset", draws: int, seed: int, figure: Path | None, json: bool
-) -> None:
+) -> "Robustness":
     from interplay.evaluation.robustness import robustness
 
     found = robustness(model, dataset, draws=draws, random_state=seed)
@@ -113,11 +102,33 @@ def _curves(
         write_figure(found.plot(), figure)
     if json:
         print_json(found.to_dict())
-        return
+        return found
     print_scores(found.table())
     typer.echo(f"mean of the smaller subsets {found.mean_subsets:.3f}, over missing rates {found.mean_rates:.3f}")
     typer.echo(f"relative robustness {found.relative:.3f}, effective robustness {found.effective():+.3f}")
     typer.echo(found.sentence())
+    return found
+
+
+def _report(
+    model: "MultimodalEstimator", dataset: "MultimodalDataset", curve: "Robustness | None", source: str, folder: Path
+) -> None:
+    from interplay.evaluation.results import MissingCurve, Results, Run
+    from interplay.evaluation.study import add_details, describe, score_rows
+    from interplay.report.html import write_report
+
+    method = type(model.method_).__name__.lower()
+    results = Results(
+        title=f"{method} on {source}",
+        data=describe(dataset, {"test": dataset}),
+        scores=score_rows(model, dataset, method, 0),
+        curves={} if curve is None else {method: MissingCurve.of(curve)},
+        run=Run(command=command_line()),
+    )
+    add_details(results, model, dataset, method)
+    folder.mkdir(parents=True, exist_ok=True)
+    results.save(folder)
+    note(f"report in {write_report(results, folder)}")
 
 
 def register(app: typer.Typer) -> None:

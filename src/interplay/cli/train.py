@@ -173,7 +173,7 @@ def _report(
     folder: Path,
 ) -> None:
     from interplay.evaluation.results import Results, Run
-    from interplay.evaluation.study import add_details, describe, score_rows
+    from interplay.evaluation.study import add_curve, add_details, describe, score_rows
     from interplay.report.html import write_report
 
     seed = int(model.random_state)  # type: ignore[arg-type]  # set from --seed
@@ -184,6 +184,7 @@ def _report(
         run=Run(command=command_line(), seeds=[seed]),
     )
     add_details(results, model, held_out, method)
+    add_curve(results, model, held_out, method)
     folder.mkdir(parents=True, exist_ok=True)
     results.save(folder)
     note(f"report in {write_report(results, folder)}")

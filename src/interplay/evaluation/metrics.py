@@ -3,6 +3,7 @@
 from typing import Any, Protocol
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import accuracy_score, f1_score
 
@@ -120,11 +121,34 @@ def calibration_error(codes: ArrayLike, probabilities: ArrayLike, n_bins: int = 
     >>> round(calibration_error([0, 1], [[0.8, 0.2], [0.8, 0.2]]), 2)
     0.3
     """
+    table = calibration_table(codes, probabilities, n_bins)
+    return float((table["n"] * (table["accuracy"] - table["confidence"]).abs()).sum() / table["n"].sum())
+
+
+def calibration_table(codes: ArrayLike, probabilities: ArrayLike, n_bins: int = 15) -> pd.DataFrame:
+    """What :func:`calibration_error` sums up: how sure the model was and how often it was right.
+
+    Args:
+        codes: column ``(n,)`` of the true class.
+        probabilities: ``(n, K)``.
+        n_bins: bins of equal width of the largest probability, each closed on the right.
+
+    Returns:
+        A row for each bin that has samples: how many (``n``), their mean ``confidence`` and their ``accuracy``.
+
+    >>> calibration_table([0, 1, 1], [[0.8, 0.2], [0.8, 0.2], [0.4, 0.6]])
+         n  confidence  accuracy
+    bin
+    8    1         0.6       1.0
+    11   2         0.8       0.5
+    """
     p, y = np.asarray(probabilities, np.float64), np.asarray(codes)
-    confidence, correct = p.max(1), p.argmax(1) == y
-    # In each bin n_b (accuracy - confidence) is the sum of the differences.
+    confidence = p.max(1)
     bins = np.clip(np.ceil(confidence * n_bins).astype(int) - 1, 0, n_bins - 1)
-    return float(np.abs(np.bincount(bins, weights=correct - confidence, minlength=n_bins)).sum() / len(y))
+    rows = pd.DataFrame({"confidence": confidence, "accuracy": p.argmax(1) == y}).groupby(pd.Series(bins, name="bin"))
+    table = rows.mean()
+    table.insert(0, "n", rows.size())
+    return table
 
 
 def accuracy_interval(

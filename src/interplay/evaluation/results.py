@@ -13,16 +13,18 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 import interplay
 from interplay.data.files import replacing
 from interplay.evaluation.metrics import METRICS, REGRESSION_METRICS
+from interplay.evaluation.robustness import Robustness
 
 FILE_NAME, VERSION = "results.json", 1
 
 # Only pictures that lie in the file itself: a report makes no request.
 Picture = Annotated[str, Field(pattern=r"^data:image/png;base64,[A-Za-z0-9+/]+=*$")]
+Record = dict[str, int | float | str | None]
 
 
 class _Strict(BaseModel):
@@ -32,13 +34,15 @@ class _Strict(BaseModel):
 class Data(_Strict):
     """Sizes: shape of a sample by modality, display names of the classes, rows and missing values by part.
 
-    Regression has no classes.
+    Regression has no classes. Warnings are by modality, and of the target.
     """
 
     modalities: dict[str, list[int]]
     classes: list[str]
     rows: dict[str, int]
     missing: dict[str, dict[str, int]]
+    warnings: dict[str, list[str]] = {}
+    target_warnings: list[str] = []
 
 
 class Score(_Strict):
@@ -60,20 +64,75 @@ class Score(_Strict):
     high: float | None = None
 
 
+class MissingCurve(_Strict):
+    """What `interplay.evaluation.robustness` found for one method: its frames as records."""
+
+    metric: Literal["accuracy", "mae"]
+    chance: float
+    draws: int
+    confidence: float
+    subsets: list[Record]
+    rates: list[Record]
+    costs: list[Record]
+
+    @model_validator(mode="after")
+    def _complete(self) -> "MissingCurve":
+        scored = {self.metric, "low", "high", "relative"}
+        for name, needed in (("subsets", {"subset", "size"} | scored), ("rates", {"rate"} | scored)):
+            rows = getattr(self, name)
+            if not rows or any(needed - set(row) for row in rows):
+                raise ValueError(f"{name}: expected at least one row, each with {sorted(needed)}")
+        return self
+
+    @classmethod
+    def of(cls, found: Robustness) -> "MissingCurve":
+        """The records of a result."""
+        return cls(**{name: value for name, value in found.to_dict().items() if name in cls.model_fields})
+
+    def robustness(self) -> Robustness:
+        """The result again, for figures and summaries."""
+        frames = {name: pd.DataFrame(getattr(self, name)) for name in ("subsets", "rates", "costs")}
+        words = ("subset", "missing", "modality")
+        numbers = {
+            name: frame.astype({column: float for column in frame if column not in words})
+            for name, frame in frames.items()
+        }
+        numbers["costs"] = numbers["costs"].reindex(columns=["modality", "cost", "low", "high"])
+        return Robustness(self.metric, self.chance, **numbers, draws=self.draws, confidence=self.confidence)
+
+
+class CalibrationBin(_Strict):
+    """A row of `interplay.evaluation.metrics.calibration_table`."""
+
+    n: int
+    confidence: float
+    accuracy: float
+
+
+class ClassRow(_Strict):
+    """A row of `interplay.evaluation.class_table` by true class: mean share of each part."""
+
+    label: str
+    n: int
+    accuracy: float
+    shares: dict[str, float]
+
+
 class Sample(_Strict):
-    """A sample worth a look: why, what it is, what was said, what each part contributed, pictures.
+    """A sample: what it is, what was said, what each part contributed, pictures, text; why it is worth a look.
 
     Contributions are in logits, in regression in units of the target, and there is no probability.
     """
 
     id: str
-    why: str
+    why: str = ""
     target: str
     prediction: str
     probability: float | None = None
     contributions: dict[str, float]
     missing: str = ""
     pictures: dict[str, Picture] = {}
+    text: str = ""
 
 
 class Run(_Strict):
@@ -98,9 +157,13 @@ class Results(_Strict):
         data: see `Data`.
         measurement: ``Measurement.to_dict()``, or None where nothing was measured.
         scores: a row for each method, seed and condition.
+        curves: method -> scores with every subset of modalities and over missing rates (first seed).
+        calibration: method -> how often it is right by how sure it is (first seed); none in regression.
         histories: method -> records of the training (first seed).
-        explained: the method that the samples are explained by, or None.
+        explained: the method that samples, rows and composition are about, or None.
+        composition: what its predictions of each class are made of; empty without parts and in regression.
         samples: telling samples.
+        rows: all test rows, or a random choice where there are many.
         run: versions, seeds, configuration, command.
     """
 
@@ -110,15 +173,24 @@ class Results(_Strict):
     data: Data
     measurement: dict[str, Any] | None = None
     scores: list[Score] = []
+    curves: dict[str, MissingCurve] = {}
+    calibration: dict[str, list[CalibrationBin]] = {}
     histories: dict[str, list[dict[str, Any]]] = {}
     explained: str | None = None
+    composition: list[ClassRow] = []
     samples: list[Sample] = []
+    rows: list[Sample] = []
     run: Run = Field(default_factory=Run)
 
     @property
     def metrics(self) -> tuple[str, ...]:
         """Names of the measures that the scores have; the first is the one that tables and figures are about."""
         return METRICS if self.data.classes else REGRESSION_METRICS
+
+    @property
+    def parts(self) -> list[str]:
+        """Names of the parts of the method that is explained; none where it has none."""
+        return next((list(sample.contributions) for sample in [*self.rows, *self.samples]), [])
 
     def score_frame(self) -> pd.DataFrame:
         """Scores as a frame, a row for each method, seed and condition."""

@@ -8,10 +8,14 @@ import numpy as np
 from sklearn.base import clone
 
 from interplay.data import MultimodalDataset
-from interplay.estimators import MultimodalEstimator
+from interplay.estimators import MultimodalClassifier, MultimodalEstimator
+from interplay.evaluation.caution import modality_warnings, target_warnings
+from interplay.evaluation.metrics import calibration_table, encode
 from interplay.evaluation.missing import evaluate
-from interplay.evaluation.results import Data, Results, Run, Score
-from interplay.evaluation.telling import parts_of, telling_samples
+from interplay.evaluation.parts import class_table, part_columns
+from interplay.evaluation.results import CalibrationBin, ClassRow, Data, MissingCurve, Results, Run, Score
+from interplay.evaluation.robustness import robustness
+from interplay.evaluation.telling import Shown, sample_rows, telling_samples
 
 Notice = Callable[[str], None]
 
@@ -24,6 +28,8 @@ def study(
     test_size: float = 0.25,
     measurement: Any = None,
     images: Mapping[str, Sequence[int]] | None = None,
+    texts: Mapping[Any, str] | None = None,
+    missing: bool = False,
     title: str = "Multimodal interactions",
     command: str | None = None,
     configuration: Mapping[str, Any] | None = None,
@@ -37,14 +43,17 @@ def study(
         seeds: one run of everything for each.
         test_size: share of the test part.
         measurement: a `Measurement` of the data to keep beside, or None.
-        images: modality -> shape of its picture, for the telling samples.
+        images: modality -> shape of its picture, for the samples that are shown.
+        texts: id -> a few words about a sample, for the same.
+        missing: whether to test every subset of the modalities and missing rates, too
+            (`interplay.evaluation.robustness`).
         title: of the report.
         command: how to repeat the run.
         configuration: what else to write down about the run.
         notice: called with a few words before each training.
 
     Returns:
-        Scores of all seeds; training curves and telling samples of the first.
+        Scores of all seeds; all else, such as training curves and samples, of the first.
     """
     started = time.monotonic()
     if not seeds or not models:
@@ -65,7 +74,9 @@ def study(
             fitted = clone(model).set_params(random_state=seed).fit(train)
             results.scores += score_rows(fitted, test, name, seed)
             if first:
-                add_details(results, fitted, test, name, images)
+                add_details(results, fitted, test, name, Shown(images or {}, texts or {}))
+                if missing:
+                    add_curve(results, fitted, test, name)
     results.run.seconds = round(time.monotonic() - started, 1)
     return results
 
@@ -82,12 +93,42 @@ def add_details(
     model: MultimodalEstimator,
     test: MultimodalDataset,
     method: str,
-    images: Mapping[str, Sequence[int]] | None = None,
+    shown: Shown | None = None,
 ) -> None:
-    """Add the training curve and, for the first model that has parts, the telling samples."""
+    """Add what the report shows beside scores: training, calibration, and samples.
+
+    Samples, rows and composition are those of the first model that has parts, else of the first model.
+    """
     results.histories[method] = model.history_.records
-    if results.explained is None and parts_of(model.explain(test[:1])):
-        results.explained, results.samples = method, telling_samples(model, test, images=images)
+    if isinstance(model, MultimodalClassifier):
+        codes = encode(np.asarray(test.target), model.classes_)
+        bins = calibration_table(codes, model.predict_proba(test)).to_dict(orient="records")
+        results.calibration[method] = [CalibrationBin.model_validate(row) for row in bins]
+    has_parts = bool(part_columns(model.explain(test[:1])))
+    if results.explained is None or (has_parts and not results.parts):
+        results.explained = method
+        results.samples = telling_samples(model, test, shown=shown)
+        results.rows = sample_rows(model, test, shown=shown)
+        results.composition = _composition(model, test) if has_parts else []
+
+
+def add_curve(results: Results, model: MultimodalEstimator, test: MultimodalDataset, method: str) -> None:
+    """Add the scores with every subset of modalities and over missing rates; one modality alone has none."""
+    if sum(there.any() for there in test.present.values()) > 1:
+        results.curves[method] = MissingCurve.of(robustness(model, test))
+
+
+def _composition(model: MultimodalEstimator, test: MultimodalDataset) -> list[ClassRow]:
+    """What speaks for the predictions of each true class; nothing in regression."""
+    if not isinstance(model, MultimodalClassifier):
+        return []
+    display = dict(zip(model.classes_.tolist(), model.class_names_, strict=True))
+    table = class_table(model.explain(test), test.target)
+    parts = part_columns(table)
+    return [
+        ClassRow(label=display[label], n=row["n"], accuracy=row["accuracy"], shares={part: row[part] for part in parts})
+        for label, row in zip(table.index.tolist(), table.to_dict(orient="records"), strict=True)
+    ]
 
 
 def describe(dataset: MultimodalDataset, parts: Mapping[str, MultimodalDataset]) -> Data:
@@ -98,6 +139,8 @@ def describe(dataset: MultimodalDataset, parts: Mapping[str, MultimodalDataset])
         classes=list(dataset.class_names or map(str, dataset.classes.tolist())) if labelled else [],
         rows={part: len(rows) for part, rows in parts.items()},
         missing={part: {name: _absent(mask) for name, mask in rows.present.items()} for part, rows in parts.items()},
+        warnings=modality_warnings(parts),
+        target_warnings=target_warnings(parts),
     )
 
 

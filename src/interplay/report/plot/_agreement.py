@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from scipy.stats import pearsonr, spearmanr
 
 from interplay.evaluation.parts import family, part_columns
+from interplay.report.plot._style import CURVES, GREY, MARKERS, axes_of, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,10 +49,7 @@ def agreement(
 
 
 def _draw(x: Any, y: Any, labels: Any, means: bool, ax: "Axes | None") -> "Axes":
-    # Not above: the figures' module imports this one.
-    from interplay.report.plot import CURVES, GREY, MARKERS, _axes, _plain
-
-    axes = _axes(ax, (5.6, 4.6))
+    axes = axes_of(ax, (5.6, 4.6))
     low, high = min(x.min(), y.min(), 0), max(x.max(), y.max())
     axes.plot([low, high], [low, high], color=GREY, linewidth=1, linestyle="--", zorder=1)
     for i, label in enumerate(dict.fromkeys(labels.tolist())):
@@ -59,7 +57,7 @@ def _draw(x: Any, y: Any, labels: Any, means: bool, ax: "Axes | None") -> "Axes"
         axes.scatter(x[own], y[own], 12, color=colour, marker=marker, alpha=0.35, linewidths=0, zorder=2)
         axes.scatter(
             x[own].mean(), y[own].mean(), 110 if means else 0, color=colour, marker=marker, edgecolor="black",
-            linewidth=1.2, zorder=3, label=f"{_plain(label)} ({own.sum()})",
+            linewidth=1.2, zorder=3, label=f"{plain(label)} ({own.sum()})",
         )  # fmt: skip
     constant = np.ptp(x) == 0 or np.ptp(y) == 0
     said = "" if constant else f"correlation {pearsonr(x, y).statistic:.2f}, of ranks {spearmanr(x, y).statistic:.2f}"
