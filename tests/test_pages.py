@@ -29,6 +29,8 @@ RUN = [
     "docs/howto_pretrained.md",
     "docs/howto_sequences.md",
     "docs/howto_serve.md",
+    "docs/advice.md",
+    "docs/explain_any.md",
 ]
 BLOCK = re.compile(r"^```(python|console|yaml)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 

@@ -11,6 +11,7 @@ __version__ = "0.1.0.dev0"
 # public name -> module that defines it; a module that is its own attribute is the public name itself
 _HOMES = {
     "MultimodalDataset": "interplay.data",
+    "advise": "interplay.evaluation",
     "bound": "interplay.estimation",
     "compare": "interplay.evaluation",
     "datasets": "interplay.data.datasets",
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from interplay.data import MultimodalDataset, datasets
     from interplay.estimation import bound, measure
     from interplay.estimators import MultimodalClassifier, MultimodalRegressor
-    from interplay.evaluation import compare
+    from interplay.evaluation import advise, compare
     from interplay.information import decompose, synergy_bounds
     from interplay.nn import losses
     from interplay.report import plot

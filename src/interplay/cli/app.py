@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 import interplay
-from interplay.cli import bound, compare, demo, evaluate, export, faithfulness, measure, predict, report, train
+from interplay.cli import advise, bound, compare, demo, evaluate, export, faithfulness, measure, predict, report, train
 
 # Newer typer carries its own click, so the common base is reached through what typer exports.
 UsageError: Any = typer.BadParameter.__mro__[1]
@@ -127,7 +127,7 @@ def root(
         typer.echo(context.get_help())
 
 
-for command in (demo, measure, bound, train, predict, export, evaluate, compare, faithfulness, report):
+for command in (demo, measure, advise, bound, train, predict, export, evaluate, compare, faithfulness, report):
     command.register(app)
 
 

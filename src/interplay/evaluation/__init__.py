@@ -1,5 +1,7 @@
 """What models are worth, complete and with modalities missing."""
 
+from interplay.evaluation.advice import Advice, advise
+from interplay.evaluation.blindness import blindness
 from interplay.evaluation.comparison import (
     Comparison,
     ConcatenationClassifier,
@@ -26,6 +28,7 @@ from interplay.evaluation.metrics import (
 )
 from interplay.evaluation.missing import evaluate, patterns
 from interplay.evaluation.parts import class_table
+from interplay.evaluation.projection import Projection, additive_projection
 from interplay.evaluation.regression import (
     r2_interval,
     regression_scores,
@@ -41,6 +44,7 @@ __all__ = [
     "METRICS",
     "Plan",
     "REGRESSION_METRICS",
+    "Advice",
     "Classifier",
     "Comparison",
     "ConcatenationClassifier",
@@ -48,11 +52,15 @@ __all__ = [
     "ConfigurationError",
     "DataFile",
     "Faithfulness",
+    "Projection",
     "Regressor",
     "Robustness",
     "SynergyIndicator",
     "accuracy_interval",
+    "additive_projection",
+    "advise",
     "answers",
+    "blindness",
     "calibration_error",
     "calibration_table",
     "class_table",

@@ -3,7 +3,7 @@
 import inspect
 from typing import Any
 
-from interplay.methods._base import Batch, Imputed, Loss, Method, Output, Stage
+from interplay.methods._base import Batch, Imputed, Loss, Method, Output, SearchSpace, Stage
 from interplay.methods._criteria import LOSSES
 from interplay.methods.agm import AGM
 from interplay.methods.cyin import CyIN
@@ -51,6 +51,7 @@ __all__ = [
     "PMR",
     "PoE",
     "QMF",
+    "SearchSpace",
     "Stage",
     "TCMax",
     "Unimodal",

@@ -13,6 +13,8 @@ from interplay.methods._criteria import LOSSES, mean_loss, row_losses
 from interplay.nn import ByName
 
 ANY_TASK = tuple(LOSSES)
+# Parameter -> (low, high, "log" or "linear"), or a list of choices.
+SearchSpace = Mapping[str, tuple[float, float, str] | list[Any]]
 REDUNDANCY = "redundancy"
 SYNERGY = "synergy"
 
@@ -198,6 +200,8 @@ class Method(nn.Module, ABC):
     min_modalities: ClassVar[int] = 2
     max_modalities: ClassVar[int | None] = None
     learns_from_gaps: ClassVar[bool] = True
+    # Where good values of the parameters may lie, for those who search them; {} has nothing to search.
+    search_space: ClassVar[SearchSpace] = {}
     # Attributes beside weights and buffers that a stage carries from step to step; checkpoints keep them.
     keeps: ClassVar[tuple[str, ...]] = ()
 

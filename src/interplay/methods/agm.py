@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from interplay.methods._base import Batch, Output, Stage
+from interplay.methods._base import Batch, Output, SearchSpace, Stage
 from interplay.methods._fusion import mean_of_others
 from interplay.methods.joint import Joint
 
@@ -44,6 +45,8 @@ class AGM(Joint):
     max_modalities = 10
 
     keeps = ("steps", "pace")
+
+    search_space: ClassVar[SearchSpace] = {"alpha": (0.2, 2.0, "log")}
 
     def __init__(self, alpha: float = 1.0, fusion: str = "concat", hidden: int = 64) -> None:
         super().__init__(fusion=fusion, hidden=hidden)

@@ -2,13 +2,13 @@
 
 import warnings
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from interplay.methods import _dmil_diagnostics, _dmil_loss
-from interplay.methods._base import ANY_TASK, Batch, Fit, Loss, Method, Output, Stage, any_present, unique
+from interplay.methods._base import ANY_TASK, Batch, Fit, Loss, Method, Output, SearchSpace, Stage, any_present, unique
 from interplay.methods._composition import cross_fitted_composition
 from interplay.methods._dmil_parts import PAIRS, Shared, Synergy, available, decoders, parts_of
 from interplay.methods._dmil_weights import PRESETS, weights
@@ -78,6 +78,8 @@ class DMIL(Method):
     """
 
     tasks = ANY_TASK
+
+    search_space: ClassVar[SearchSpace] = {"bottleneck": (0.03, 3.0, "log")}
 
     def __init__(
         self,

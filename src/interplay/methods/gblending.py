@@ -2,11 +2,12 @@
 
 import copy
 from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from interplay.methods._base import Batch, Loss, Output, Stage, any_present
+from interplay.methods._base import Batch, Loss, Output, SearchSpace, Stage, any_present
 from interplay.methods._fusion import MultiHead, unimodal_losses
 from interplay.nn import ByName
 
@@ -36,6 +37,8 @@ class GBlending(MultiHead):
 
     weights: Tensor
     start: Tensor
+
+    search_space: ClassVar[SearchSpace] = {"probe": (0.1, 0.5, "linear"), "super_epochs": [1, 3, 5]}
 
     def __init__(self, probe: float = 0.25, super_epochs: int = 1, hidden: int = 64) -> None:
         super().__init__(hidden=hidden)

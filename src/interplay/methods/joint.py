@@ -1,10 +1,11 @@
 """Joint learning: one head on the embeddings of all modalities."""
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 from torch import Tensor
 
-from interplay.methods._base import ANY_TASK, Batch, Loss, Method, Output, Stage, any_present
+from interplay.methods._base import ANY_TASK, Batch, Loss, Method, Output, SearchSpace, Stage, any_present
 from interplay.nn.fusion import HEADS
 
 FILLS = ("mean", "zero")
@@ -33,6 +34,8 @@ class Joint(Method):
 
     tasks = ANY_TASK
     min_modalities = 1
+
+    search_space: ClassVar[SearchSpace] = {"hidden": [32, 64, 128]}
 
     def __init__(self, fusion: str = "concat", hidden: int = 64, dropout: float = 0.0, fill: str = "mean") -> None:
         super().__init__()

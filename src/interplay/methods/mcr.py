@@ -1,11 +1,12 @@
 """MCR: multimodal competition regulariser."""
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from interplay.methods._base import Batch, Loss, Output, Stage
+from interplay.methods._base import Batch, Loss, Output, SearchSpace, Stage
 from interplay.methods._fusion import MultiHead
 from interplay.nn import ByName
 
@@ -42,6 +43,12 @@ class MCR(MultiHead):
     """
 
     tasks = ("classification",)
+
+    search_space: ClassVar[SearchSpace] = {
+        "regularisation": (1e-3, 0.1, "log"),
+        "unimodal": (1e-3, 0.1, "log"),
+        "contrast": (0.1, 3.0, "log"),
+    }
 
     def __init__(
         self,

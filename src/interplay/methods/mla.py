@@ -1,11 +1,12 @@
 """MLA: multimodal learning with alternating unimodal adaptation."""
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from interplay.methods._base import Batch, Loss, Method, Output, Stage, any_present, cross_entropy
+from interplay.methods._base import Batch, Loss, Method, Output, SearchSpace, Stage, any_present, cross_entropy
 from interplay.nn import ByName
 
 
@@ -33,6 +34,8 @@ class MLA(Method):
     """
 
     projection: Tensor
+
+    search_space: ClassVar[SearchSpace] = {"alpha": (0.01, 1.0, "log")}
 
     def __init__(self, width: int = 64, alpha: float = 0.1) -> None:
         super().__init__()

@@ -1,9 +1,11 @@
 """MMPareto: the Pareto direction of joint and single-modality gradients."""
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
-from interplay.methods._base import Batch, Loss, Output, Stage
+from interplay.methods._base import Batch, Loss, Output, SearchSpace, Stage
 from interplay.methods._fusion import MultiHead
 
 
@@ -30,6 +32,8 @@ class MMPareto(MultiHead):
     Reference:
         Wei and Hu, MMPareto: Boosting Multimodal Learning with Innocent Unimodal Assistance, ICML 2024.
     """
+
+    search_space: ClassVar[SearchSpace] = {"gamma": (0.5, 3.0, "linear")}
 
     def __init__(self, gamma: float = 1.5, hidden: int = 64) -> None:
         super().__init__(hidden=hidden)

@@ -1,8 +1,10 @@
 """OGM-GE: on-the-fly gradient modulation with generalisation enhancement."""
 
+from typing import ClassVar
+
 import torch
 
-from interplay.methods._base import ANY_TASK, Batch, Output, Stage
+from interplay.methods._base import ANY_TASK, Batch, Output, SearchSpace, Stage
 from interplay.methods._fusion import LinearFusion, mean_of_others, scores
 
 
@@ -30,6 +32,8 @@ class OGM(LinearFusion):
     """
 
     tasks = ANY_TASK
+
+    search_space: ClassVar[SearchSpace] = {"alpha": (0.1, 1.0, "linear")}
 
     def __init__(self, alpha: float = 0.8, enhance: bool = True) -> None:
         super().__init__()

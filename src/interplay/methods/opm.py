@@ -1,11 +1,12 @@
 """OPM: on-the-fly prediction modulation."""
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from interplay.methods._base import ANY_TASK, Batch, Loss, Output, Stage
+from interplay.methods._base import ANY_TASK, Batch, Loss, Output, SearchSpace, Stage
 from interplay.methods._fusion import LinearFusion, mean_of_others, scores
 
 
@@ -31,6 +32,8 @@ class OPM(LinearFusion):
     tasks = ANY_TASK
 
     keeps = ("rates",)
+
+    search_space: ClassVar[SearchSpace] = {"base": (0.05, 0.5, "linear"), "scale": (0.3, 3.0, "log")}
 
     def __init__(self, base: float = 0.25, scale: float = 1.0) -> None:
         super().__init__()

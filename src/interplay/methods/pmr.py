@@ -1,11 +1,12 @@
 """PMR: prototypical modality rebalance."""
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from interplay.methods._base import Batch, Loss, Output, Stage, cross_entropy
+from interplay.methods._base import Batch, Loss, Output, SearchSpace, Stage, cross_entropy
 from interplay.methods._fusion import LinearFusion
 
 
@@ -34,6 +35,8 @@ class PMR(LinearFusion):
     """
 
     keeps = ("prototypes",)
+
+    search_space: ClassVar[SearchSpace] = {"alpha": (0.1, 3.0, "log"), "momentum": (0.1, 0.9, "linear")}
 
     def __init__(self, alpha: float = 1.0, momentum: float = 0.5, entropy: float = 0.0) -> None:
         super().__init__()

@@ -1,11 +1,12 @@
 """Product of experts: one shared latent, whose posterior is the product of what each present modality says."""
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from interplay.methods._base import ANY_TASK, Batch, Loss, Method, Output, Stage, any_present
+from interplay.methods._base import ANY_TASK, Batch, Loss, Method, Output, SearchSpace, Stage, any_present
 from interplay.nn import ByName, GaussianHead, Posterior, bottleneck_decoder, sample_gaussian
 from interplay.nn.losses import gaussian_kl
 
@@ -39,6 +40,8 @@ class PoE(Method):
     """
 
     tasks = ANY_TASK
+
+    search_space: ClassVar[SearchSpace] = {"generative": (0.01, 1.0, "log"), "beta": (0.01, 1.0, "log")}
 
     def __init__(self, latent: int = 64, hidden: int = 64, generative: float = 0.1, beta: float = 0.1) -> None:
         super().__init__()

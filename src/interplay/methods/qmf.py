@@ -1,11 +1,12 @@
 """QMF: quality-aware multimodal fusion."""
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from interplay.methods._base import Batch, Loss, Output, Stage, cross_entropy
+from interplay.methods._base import Batch, Loss, Output, SearchSpace, Stage, cross_entropy
 from interplay.methods._fusion import LinearFusion, unimodal_losses
 
 
@@ -29,6 +30,8 @@ class QMF(LinearFusion):
     """
 
     keeps = ("accumulated",)
+
+    search_space: ClassVar[SearchSpace] = {"rank": (0.1, 3.0, "log")}
 
     def __init__(self, rank: float = 1.0) -> None:
         super().__init__()

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import product
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
-from interplay.methods._base import Batch, Loss, Method, Output, Stage, any_present, cross_entropy
+from interplay.methods._base import Batch, Loss, Method, Output, SearchSpace, Stage, any_present, cross_entropy
 from interplay.nn import ByName
 from interplay.nn.losses import AdditiveStatistics, tcmax, tcmax_additive, tcmax_posterior
 
@@ -54,6 +55,8 @@ class TCMax(Method):
 
     marginals: Tensor
     bank: Tensor
+
+    search_space: ClassVar[SearchSpace] = {"label_marginal": ["uniform", "prior"]}
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
 """The controls that every comparison should have: an ordinary model on all features side by side."""
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +16,19 @@ Data = MultimodalDataset | Mapping[str, Any]
 
 class _Concatenation(BaseEstimator):
     _task: Task
+    search_space: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, estimator: Any = None) -> None:
         self.estimator = estimator
 
     def _default(self) -> Any:
         raise NotImplementedError
+
+    def set_params(self, **params: Any) -> Self:
+        """As scikit-learn; parameters of the estimator may be set where it is the default, too."""
+        if self.estimator is None and any(name.startswith("estimator__") for name in params):
+            self.estimator = self._default()
+        return super().set_params(**params)
 
     def fit(self, X: Data, y: Any = None) -> Self:
         """Fit on a dataset or a mapping; ``y`` None takes the dataset's own target."""
@@ -69,6 +76,11 @@ class ConcatenationClassifier(ClassifierMixin, _Concatenation):
     """
 
     _task = "classification"
+
+    @property
+    def search_space(self) -> Mapping[str, Any]:  # type: ignore[override]
+        """The penalty of logistic regression; nothing of an estimator that was given."""
+        return {"estimator__C": (1e-3, 1e3, "log")} if self.estimator is None else {}
 
     @property
     def classes_(self) -> NDArray[Any]:

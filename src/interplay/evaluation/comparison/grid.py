@@ -17,6 +17,7 @@ from interplay.evaluation.comparison.result import Comparison
 from interplay.evaluation.comparison.sources import Parts, Source, fingerprint, sizes, source
 from interplay.evaluation.comparison.store import Cell, ConfigurationError, Store
 from interplay.evaluation.comparison.trial import Metric, trial
+from interplay.evaluation.comparison.tuning import check_tune, space
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Options:
     metrics: Mapping[str, Metric]
     missing: bool
     run: str
+    tune: int | None = None
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ def compare(
     missing: bool = True,
     test_size: float = 0.25,
     folds: int | None = None,
+    tune: int | None = None,
     retry: bool = False,
     n_jobs: int | None = None,
     progress: bool | Callable[[str], None] = True,
@@ -74,6 +77,9 @@ def compare(
         missing: test with modalities missing, too.
         test_size: share of the test part of whole data sets.
         folds: cross-validation of whole data sets instead: each seed cuts them in so many folds, subjects kept whole.
+        tune: search settings first, with so many trials for every method in every cell, on a fifth of the training part
+            (whole groups): learning rate, weight decay, dropout and width, and what a method declares in
+            ``search_space``; what ``settings`` or a configured method set stays as it is. Needs the extra ``tune``.
         retry: try cells again that failed before.
         n_jobs: processes, as joblib counts them; None takes what ``joblib.parallel_config`` says, else one.
         progress: a bar on standard error; or a function that is told each finished cell in words; or False.
@@ -97,12 +103,14 @@ def compare(
         raise ValueError(f"folds: expected at least 2, found {folds}; leave it out for one split a seed")
     if not datasets:
         raise ValueError("datasets: expected at least one, found none")
+    check_tune(tune)
     estimators = entries(methods, settings or {})
     sources = {name: source(name, content, test_size, folds) for name, content in datasets.items()}
     store = Store(folder)
     for name, estimator in estimators.items():
-        store.agree("methods", name, {"estimator": described(estimator)})
-    options = Options(str(folder), dict(metrics or {}), missing, uuid.uuid4().hex)
+        search = {} if tune is None else {"tune": {"trials": tune, "space": dict(space(estimator))}}
+        store.agree("methods", name, {"estimator": described(estimator), **search})
+    options = Options(str(folder), dict(metrics or {}), missing, uuid.uuid4().hex, tune)
     cells = grid(estimators, sources, seeds, folds)
     _check_kept(store, cells, sources)
     left = [cell for cell in cells if not store.done(cell) and (retry or store.failure(cell) is None)]
@@ -137,7 +145,16 @@ def run_cell(cell: Cell, estimator: Any, origin: Source, options: Options, retry
             return Outcome(cell, "taken", 0.0)
         try:
             train, test = _parts(origin, cell, options)
-            found = trial(estimator, train, test, cell.seed, metrics=options.metrics, missing=options.missing)
+            found = trial(
+                estimator,
+                train,
+                test,
+                cell.seed,
+                metrics=options.metrics,
+                missing=options.missing,
+                tune=options.tune,
+                diary=store.path(cell, "trials.json"),
+            )
             store.write(cell, found.rows, found.predictions, found.notes)
         except ConfigurationError:
             raise

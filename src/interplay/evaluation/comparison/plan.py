@@ -96,6 +96,7 @@ class Plan(_Strict):
         test_size: share of the test part of files without test marks.
         folds: cross-validation instead.
         missing: test with modalities missing, too.
+        tune: search settings with so many trials for every method in every cell.
         jobs: processes.
     """
 
@@ -107,6 +108,7 @@ class Plan(_Strict):
     test_size: Share = 0.25
     folds: Annotated[int, Field(ge=2)] | None = None
     missing: bool = True
+    tune: PositiveInt | None = None
     jobs: int | None = None
 
     _base: Path = Path()
@@ -172,6 +174,7 @@ class Plan(_Strict):
             missing=self.missing,
             test_size=self.test_size,
             folds=self.folds,
+            tune=self.tune,
             retry=retry,
             n_jobs=jobs or self.jobs,
             progress=progress,

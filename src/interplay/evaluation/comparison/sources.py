@@ -76,7 +76,8 @@ class Source:
             self._labelled(found)
             if fold is None:
                 return found.split(self.test_size, random_state=seed)
-            return _fold(found, self.folds or 0, fold, seed)
+            train, test = fold_rows(found, self.folds or 0, seed)[fold]
+            return found[train], found[test]
         if not (isinstance(found, tuple) and len(found) == 2):
             raise ValueError(
                 f"data set {self.name!r}: expected a MultimodalDataset or a pair (train, test), found "
@@ -113,8 +114,8 @@ def source(name: str, content: Any, test_size: float, folds: int | None) -> Sour
     return found
 
 
-def _fold(dataset: MultimodalDataset, folds: int, fold: int, seed: int) -> Parts:
-    """One of ``folds`` folds as the test part: classes stratified where there are classes, groups kept whole."""
+def fold_rows(dataset: MultimodalDataset, folds: int, seed: int) -> list[tuple[Any, Any]]:
+    """Sorted rows (train, test) of each fold: classes stratified where there are classes, groups kept whole."""
     from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 
     classes = dataset.task == "classification"
@@ -128,9 +129,8 @@ def _fold(dataset: MultimodalDataset, folds: int, fold: int, seed: int) -> Parts
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The least populated class", UserWarning)
         target = dataset.codes if classes else dataset.target
-        rows = list(splitter.split(np.zeros(len(dataset)), target, dataset.groups))
-    train, test = rows[fold]
-    return dataset[np.sort(train)], dataset[np.sort(test)]
+        found = list(splitter.split(np.zeros(len(dataset)), target, dataset.groups))
+    return [(np.sort(train), np.sort(test)) for train, test in found]
 
 
 def fingerprint(parts: Parts) -> str:

@@ -5,6 +5,7 @@
     cells/<data set>/<method>/<seed>.parquet   every number of a finished cell
     cells/.../<seed>.predictions.parquet       its answers on the test part, written first
     cells/.../<seed>.failed.json               why it failed, until it succeeds
+    cells/.../<seed>.trials.json               settings that were tried, and what they scored, where they are searched
 
 A process that works on a cell holds the lock of ``<seed>.lock``, which the system releases when the process ends in
 whatever way.

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 
 from interplay.data import MultimodalDataset
 from interplay.evaluation.comparison.entries import Entry, on_dataset, seeded
+from interplay.evaluation.comparison.tuning import quiet, space, tuned
 from interplay.evaluation.metrics import answers, score_model
 from interplay.evaluation.missing import CHANCE, COMPLETE
 from interplay.evaluation.results import versions
@@ -17,7 +19,7 @@ from interplay.evaluation.robustness import robustness
 
 Metric = Callable[[Any, MultimodalDataset], float]
 ROW = ["condition", "rate", "metric", "value"]
-MISSING = "missing"
+MISSING, TUNED = "missing", "tuned"
 
 
 @dataclass
@@ -43,9 +45,24 @@ def trial(
     *,
     metrics: Mapping[str, Metric] | None = None,
     missing: bool = True,
+    tune: int | None = None,
+    diary: Path | None = None,
 ) -> Trial:
-    """Fit a fresh copy on ``train`` and test it on ``test``, complete and with modalities missing."""
+    """Fit a fresh copy on ``train`` and test it on ``test``, complete and with modalities missing.
+
+    With ``tune``, settings are searched on ``train`` before.
+    """
     chosen = estimator.estimator(train.task) if isinstance(estimator, Entry) else estimator
+    notes: dict[str, Any] = {"versions": versions(), "problems": {}}
+    blocks = []
+    if tune is not None:
+        started = time.perf_counter()
+        with quiet():
+            search = tuned(chosen, space(estimator), train, tune, seed, diary)
+        chosen, notes["tuned"] = search.estimator, search.notes()
+        numbers = {name: v for name, v in search.params.items() if isinstance(v, int | float)}
+        known = {"trials": search.trials, "validation": search.score, "seconds": time.perf_counter() - started}
+        blocks.append(_rows(TUNED, numbers | known))
     model = on_dataset(seeded(chosen, seed))
     _reset_peak()
     wall, processor = time.perf_counter(), time.process_time()
@@ -53,8 +70,7 @@ def trial(
     costs = {"seconds": time.perf_counter() - wall, "processor_seconds": time.process_time() - processor}
     costs |= {"memory_mb": _peak_mb(), **_size(model)}
     started = time.perf_counter()
-    notes: dict[str, Any] = {"versions": versions(), "problems": {}}
-    blocks = [_rows(COMPLETE, score_model(model, test))]
+    blocks.insert(0, _rows(COMPLETE, score_model(model, test)))
     predictions = predict(model, test)
     if missing:
         blocks += _conditions(model, test, notes["problems"])
