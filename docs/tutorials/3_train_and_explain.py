@@ -48,7 +48,7 @@ print(rows[["prediction", "probability", *parts]].head().round(2))
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.6), layout="constrained")
 ip.plot.contributions(rows, ax=left, max_rows=8)
-ip.plot.class_composition(rows, ax=right)
+ip.plot.composition(rows, ax=right)
 
 # %%
 # It is tempting to read this as a fact about digits. It is a fact about *this model*. Other parts could have given
