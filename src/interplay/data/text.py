@@ -22,8 +22,8 @@ def tokenize(
         max_length: steps of each sequence; longer texts are cut, shorter ones padded, so that all data of a model fit.
 
     Returns:
-        Tokens ``(n, max_length, 1)`` and lengths ``(n,)``, for ``MultimodalDataset({"text": tokens}, lengths={"text":
-        lengths})``.
+        Tokens ``(n, max_length, 1)`` and lengths ``(n,)``, for
+        ``MultimodalDataset({"text": tokens}, lengths={"text": lengths})``.
 
     Raises:
         ImportError: the extra ``hf`` is not installed.

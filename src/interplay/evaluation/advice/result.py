@@ -37,7 +37,8 @@ class Advice:
         notes: what could not be done, and why.
         metric: ``"accuracy"`` or ``"r2"``.
         least: gains below this are not worth the trouble.
-        n_samples, n_groups: what the scores are from; no groups is None.
+        n_samples: rows that the scores are from.
+        n_groups: groups among them; None without groups.
         folds: of the cross-validation.
         confidence: of the intervals.
     """
