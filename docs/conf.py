@@ -60,7 +60,8 @@ napoleon_use_ivar = True  # properties that a class describes under Attributes w
 nitpicky = True
 # Types of other libraries: their pages are elsewhere, and nothing is fetched while building.
 nitpick_ignore_regex = [
-    ("py:.*", r"(abc|collections|markupsafe|matplotlib|np|numpy|nn|pandas|pathlib|pd|pydantic|pytorch_lightning|sklearn|torch)\..*"),
+    ("py:.*", r"(abc|collections|markupsafe|matplotlib|np|numpy|nn|pandas|pathlib|pd|pydantic|sklearn|torch)\..*"),
+    ("py:.*", r"pytorch_lightning\..*"),
     ("py:class", "Axes|Figure"),  # of matplotlib, which is imported for type checkers only
     ("py:class", "Array|Task|NoneType"),  # short names for types inside the package
     ("py:class", r"(dict|list|tuple)\[.*"),  # pieces of a generic type
