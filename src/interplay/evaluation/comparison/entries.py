@@ -17,7 +17,7 @@ from interplay.evaluation.comparison.concatenation import ConcatenationClassifie
 from interplay.methods import Method
 
 CONTROLS: dict[str, Any] = {"logistic": ConcatenationClassifier, "ridge": ConcatenationRegressor}
-NOT_SETTINGS = ("random_state", "progress", "checkpoints")  # change no result, or are the cell's own
+NOT_SETTINGS = ("random_state", "progress", "checkpoints", "logger")  # change no result, or are the cell's own
 
 
 def entries(given: Mapping[str, Any] | Iterable[str], settings: Mapping[str, Any]) -> dict[str, Any]:
