@@ -49,3 +49,19 @@ def test_compare_runs_resumes_and_shows(tmp_path):
     wrong = invoke("compare", plan)
     assert wrong.exit_code == 1
     assert wrong.stderr.startswith("error: 'plan.yaml', unknown field 'settings.epochs'")
+
+
+def test_the_search_of_settings(tmp_path):
+    make_gates("AND", n_samples=60, random_state=0).dataset.save(tmp_path / "and.npz")
+    plan, folder = tmp_path / "plan.yaml", tmp_path / "results"
+    plan.write_text("{data: {and: and.npz}, methods: [logistic, ensemble], seeds: 1, settings: {max_epochs: 1}}")
+    found = invoke("compare", plan, "--folder", folder, "--tune", 2)
+    assert found.exit_code == 0, found.stderr
+    assert "settings searched with 2 trials a cell" in found.stdout
+    trials = {path.parent.name: json.loads(path.read_text()) for path in folder.rglob("*.trials.json")}
+    assert {name: len(found["trials"]) for name, found in trials.items()} == {"logistic": 2, "ensemble": 2}
+    # Tuned and untuned cells are never mixed in one folder.
+    untuned = invoke("compare", plan, "--folder", folder)
+    assert untuned.exit_code == 1
+    assert "tune" in untuned.stderr
+    assert invoke("compare", plan, "--tune", 0).exit_code == 2

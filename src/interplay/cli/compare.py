@@ -19,6 +19,10 @@ def compare(
         Path | None, typer.Option("--folder", "-f", help="Folder of the results. [default: as the plan says]")
     ] = None,
     jobs: Annotated[int | None, typer.Option("--jobs", "-j", help="Processes; -1 for all processors.")] = None,
+    tune: Annotated[
+        int | None,
+        typer.Option("--tune", min=1, help="Search settings first, so many trials a cell. [default: as the plan says]"),
+    ] = None,
     retry: Annotated[bool, typer.Option("--retry", help="Try cells again that failed before.")] = False,
     table: Annotated[bool, typer.Option("--table", help="Only show what is finished; run nothing.")] = False,
     metric: Annotated[
@@ -47,7 +51,7 @@ def compare(
     if figure is not None:
         claim_figure(figure, plan)
     read = Plan.load(plan)
-    found = read.found(folder) if table else read.run(folder=folder, jobs=jobs, retry=retry)
+    found = read.found(folder) if table else read.run(folder=folder, jobs=jobs, tune=tune, retry=retry)
     for _, failed in found.failures.iterrows():
         note(f"failed: {failed['dataset']}, {failed['method']}, seed {failed['seed']}: {failed['error']}")
     if not found.cells:
@@ -70,7 +74,8 @@ def _print(found: "Comparison", metric: str, condition: str) -> None:
         text = text.loc[ranks.index].assign(rank=[f"{rank:.1f}" for rank in ranks])
     except ValueError as reason:  # no data set on which all methods have finished
         note(str(reason))
-    console().print(f"{metric}, {condition}", markup=False)
+    searched = f", settings searched with {found.trials} trials a cell" if found.trials else ""
+    console().print(f"{metric}, {condition}{searched}", markup=False)
     _print_frame(text.rename_axis("method").reset_index())
 
 

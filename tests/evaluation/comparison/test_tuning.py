@@ -99,6 +99,7 @@ def test_cells_keep_what_was_chosen(tmp_path):
         index="method", columns="metric", values="value"
     )
     assert (frame["trials"] == 3).all()
+    assert found.trials == 3
     assert frame.loc["joint", "learning_rate"] <= 0.01
     kept = {row["method"]: row["tuned"] for _, row in found.notes.iterrows()}
     assert set(kept["joint"]["params"]) == {*SHARED, "method__hidden"}

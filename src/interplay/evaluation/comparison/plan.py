@@ -162,6 +162,7 @@ class Plan(_Strict):
         *,
         folder: str | Path | None = None,
         jobs: int | None = None,
+        tune: int | None = None,
         retry: bool = False,
         progress: bool | Callable[[str], None] = True,
     ) -> Comparison:
@@ -174,7 +175,7 @@ class Plan(_Strict):
             missing=self.missing,
             test_size=self.test_size,
             folds=self.folds,
-            tune=self.tune,
+            tune=tune or self.tune,
             retry=retry,
             n_jobs=jobs or self.jobs,
             progress=progress,

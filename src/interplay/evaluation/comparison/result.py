@@ -92,6 +92,12 @@ class Comparison:
         """``"accuracy"``, or ``"r2"`` where nothing was classified."""
         return "accuracy" if (self.frame["metric"] == "accuracy").any() else "r2"
 
+    @property
+    def trials(self) -> int:
+        """How many settings were tried for each method in each cell; 0 where none were searched."""
+        counts = self.frame.loc[(self.frame["condition"] == "tuned") & (self.frame["metric"] == "trials"), "value"]
+        return int(counts.max()) if len(counts) else 0
+
     def summary(self, metric: str = "accuracy", condition: str = COMPLETE) -> pd.DataFrame:
         """The numbers of `table`, a row for each data set and method: ``mean``, ``sd``, ``n``."""
         groups = self.values(metric, condition).groupby(["dataset", "method"], sort=False)["value"]
