@@ -73,6 +73,16 @@ def test_model_that_needs_either_loses_nothing():
     assert worse.effective(found) == -found.effective(worse)
 
 
+def test_a_small_loss_makes_no_modality_indispensable():
+    """Without a the order goes on to b, which is wrong in some rows: the loss is surely there, and little."""
+    little = robustness(Reader(["a", "b"]), dataset(error={"a": 0.0, "b": 0.03}), draws=1)
+    assert little.costs.set_index("modality").loc["a", "low"] > 0
+    assert little.sentence().startswith("No modality is indispensable")
+    assert "without a" in little.sentence()
+    much = robustness(Reader(["a", "b"]), dataset(error={"a": 0.0, "b": 0.08}), draws=1)
+    assert much.sentence().startswith("The model cannot do without a")
+
+
 def test_sentence_names_all_that_cost_alike():
     class Both(Reader):
         """Needs a and b; c it never looks at."""

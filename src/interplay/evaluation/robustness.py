@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Rows = NDArray[np.float64]
 COMPLETE = "complete"
+SMALL = 0.1  # a loss up to this share of what is gained over chance makes no modality indispensable
 
 
 @dataclass(frozen=True)
@@ -114,17 +115,18 @@ class Robustness:
         return axes
 
     def sentence(self) -> str:
-        """Say which modality the model cannot do without."""
+        """Say which modality the model cannot do without: one that costs over a tenth of what is gained over chance."""
         if len(self.costs) < 2:
             return "There is only one modality, so none can be missing."
         ranked = self.costs.sort_values("cost", ascending=False)
         first = ranked.iloc[0]
         word = self.metric if self.metric == "accuracy" else "mean absolute error"
-        if first["low"] <= 0:
+        if first["low"] <= 0 or first["cost"] <= self._sign * (self.complete - self.chance) * SMALL:
+            holds = ", holds 0" if first["low"] <= 0 else ""
             return (
                 f"No modality is indispensable: without any single one the {word} stays near {self.complete:.3g} "
-                f"(largest loss {max(first['cost'], 0):.3g}, {self.confidence:.0%} interval {first['low']:.3g} to "
-                f"{first['high']:.3g}, holds 0)."
+                f"(largest loss {max(first['cost'], 0):.3g}, without {first['modality']}; {self.confidence:.0%} interval "
+                f"{first['low']:.3g} to {first['high']:.3g}{holds}; best constant answer {self.chance:.3g})."
             )
         # Those that cannot be told from the costliest belong to it.
         alike = (ranked["low"] > 0) & (ranked["high"] >= first["low"])
