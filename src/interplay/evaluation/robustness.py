@@ -122,11 +122,11 @@ class Robustness:
         first = ranked.iloc[0]
         word = self.metric if self.metric == "accuracy" else "mean absolute error"
         if first["low"] <= 0 or first["cost"] <= self._sign * (self.complete - self.chance) * SMALL:
-            holds = ", holds 0" if first["low"] <= 0 else ""
+            interval = f"{self.confidence:.0%} interval {first['low']:.3g} to {first['high']:.3g}"
             return (
                 f"No modality is indispensable: without any single one the {word} stays near {self.complete:.3g} "
-                f"(largest loss {max(first['cost'], 0):.3g}, without {first['modality']}; {self.confidence:.0%} interval "
-                f"{first['low']:.3g} to {first['high']:.3g}{holds}; best constant answer {self.chance:.3g})."
+                f"(largest loss {max(first['cost'], 0):.3g}, without {first['modality']}; {interval}"
+                f"{', holds 0' if first['low'] <= 0 else ''}; best constant answer {self.chance:.3g})."
             )
         # Those that cannot be told from the costliest belong to it.
         alike = (ranked["low"] > 0) & (ranked["high"] >= first["low"])
