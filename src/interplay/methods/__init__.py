@@ -3,8 +3,9 @@
 import inspect
 from typing import Any
 
-from interplay.methods._base import Batch, Imputed, Loss, Method, Output, SearchSpace, Stage
+from interplay.methods._base import Method, SearchSpace, Stage
 from interplay.methods._criteria import LOSSES
+from interplay.methods._values import Batch, Imputed, Loss, Output
 from interplay.methods.agm import AGM
 from interplay.methods.cyin import CyIN
 from interplay.methods.dmil import DMIL

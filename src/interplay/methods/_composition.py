@@ -7,7 +7,8 @@ from itertools import combinations
 import torch
 from torch import Tensor, nn
 
-from interplay.methods._base import Batch, Fit, Loss, Method, Output, Stage, any_present, of_pair
+from interplay.methods._base import Fit, Method, Stage
+from interplay.methods._values import Batch, Loss, Output, any_present, of_pair
 from interplay.methods.ensemble import UnimodalHeads
 from interplay.nn import ByName
 

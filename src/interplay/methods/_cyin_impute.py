@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from interplay.methods._base import Batch, Imputed
+from interplay.methods._values import Batch, Imputed
 from interplay.nn import Posterior
 from interplay.nn.translators import Gaussian
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from interplay.methods._base import Batch, Loss, Output
+from interplay.methods._values import Batch, Loss, Output
 from interplay.nn import Posterior
 from interplay.nn.losses import gaussian_kl
 from interplay.nn.sequences import resample

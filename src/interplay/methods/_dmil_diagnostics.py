@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from interplay.methods._base import REDUNDANCY, Batch, Output
+from interplay.methods._values import REDUNDANCY, Batch, Output
 from interplay.nn import Posterior
 from interplay.nn.losses import gaussian_kl
 

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
-from interplay.methods._base import REDUNDANCY, SYNERGY, Batch, Loss, Output
 from interplay.methods._dmil_parts import Part, members_present
 from interplay.methods._dmil_weights import Weights
+from interplay.methods._values import REDUNDANCY, SYNERGY, Batch, Loss, Output
 from interplay.nn import Posterior
 from interplay.nn.losses import gaussian_kl
 

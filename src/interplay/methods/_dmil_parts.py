@@ -7,7 +7,7 @@ from itertools import combinations
 import torch
 from torch import Tensor, nn
 
-from interplay.methods._base import REDUNDANCY, SYNERGY, Batch, of_pair, unique
+from interplay.methods._values import REDUNDANCY, SYNERGY, Batch, of_pair, unique
 from interplay.nn import ByName, GaussianHead, PointHead, Posterior, bottleneck_decoder, consensus
 
 PAIRS = ("none", "redundancy", "synergy", "both")

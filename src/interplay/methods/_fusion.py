@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from interplay.methods._base import Batch, Loss, Method, Output, Stage, any_present
+from interplay.methods._base import Method, Stage
+from interplay.methods._values import Batch, Loss, Output, any_present
 from interplay.methods.joint import Joint
 from interplay.nn import ByName
 

@@ -7,8 +7,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from interplay.methods._base import Batch, Output, SearchSpace, Stage
+from interplay.methods._base import SearchSpace, Stage
 from interplay.methods._fusion import mean_of_others
+from interplay.methods._values import Batch, Output
 from interplay.methods.joint import Joint
 
 

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from interplay.data.missing import Pattern, as_pattern
 from interplay.methods import _cyin_impute, _cyin_loss
-from interplay.methods._base import ANY_TASK, Batch, Imputed, Loss, Method, Output, Stage, any_present
+from interplay.methods._base import ANY_TASK, Method, Stage
 from interplay.methods._cyin_presets import ABLATIONS, PRESETS, Form
+from interplay.methods._values import Batch, Imputed, Loss, Output, any_present
 from interplay.nn import ByName, GaussianHead, MaskedEncoder, PointHead, Posterior, sample_gaussian
 from interplay.nn.fusion import ConcatHead
 from interplay.nn.sequences import CrossModalAttention, PairwiseAttention, ResidualHead, resample

@@ -8,10 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from interplay.methods import _dmil_diagnostics, _dmil_loss
-from interplay.methods._base import ANY_TASK, Batch, Fit, Loss, Method, Output, SearchSpace, Stage, any_present, unique
+from interplay.methods._base import ANY_TASK, Fit, Method, SearchSpace, Stage
 from interplay.methods._composition import cross_fitted_composition
 from interplay.methods._dmil_parts import PAIRS, Shared, Synergy, available, decoders, parts_of
 from interplay.methods._dmil_weights import PRESETS, weights
+from interplay.methods._values import Batch, Loss, Output, any_present, unique
 from interplay.nn import ByName, GaussianHead, PointHead, Posterior, bottleneck_decoder, sample_gaussian
 
 LEVELS = ("both", "intra", "consistency")

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from interplay.methods._base import ANY_TASK, Batch, Loss, Method, Output, Stage
+from interplay.methods._base import ANY_TASK, Method, Stage
+from interplay.methods._values import Batch, Loss, Output
 from interplay.nn import ByName
 
 

@@ -5,18 +5,8 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
-from interplay.methods._base import (
-    ANY_TASK,
-    REDUNDANCY,
-    SYNERGY,
-    Batch,
-    Loss,
-    Method,
-    Output,
-    Stage,
-    any_present,
-    unique,
-)
+from interplay.methods._base import ANY_TASK, Method, Stage
+from interplay.methods._values import REDUNDANCY, SYNERGY, Batch, Loss, Output, any_present, unique
 from interplay.nn import ByName
 
 

@@ -7,8 +7,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from interplay.methods._base import Batch, Loss, Output, SearchSpace, Stage, any_present
+from interplay.methods._base import SearchSpace, Stage
 from interplay.methods._fusion import MultiHead, unimodal_losses
+from interplay.methods._values import Batch, Loss, Output, any_present
 from interplay.nn import ByName
 
 

@@ -2,8 +2,9 @@
 
 import torch
 
-from interplay.methods._base import Batch, Loss, Output, Stage, all_present, cross_entropy
+from interplay.methods._base import Stage, cross_entropy
 from interplay.methods._fusion import MultiHead
+from interplay.methods._values import Batch, Loss, Output, all_present
 
 
 class I2M2(MultiHead):

@@ -5,7 +5,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from interplay.methods._base import ANY_TASK, Batch, Loss, Method, Output, SearchSpace, Stage, any_present
+from interplay.methods._base import ANY_TASK, Method, SearchSpace, Stage
+from interplay.methods._values import Batch, Loss, Output, any_present
 from interplay.nn.fusion import HEADS
 
 FILLS = ("mean", "zero")

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from interplay.methods._base import Batch, Fit, Output, all_present, any_present
+from interplay.methods._base import Fit
+from interplay.methods._values import Batch, Output, all_present, any_present
 from interplay.methods.joint import Joint
 from interplay.nn import ByName, valid_steps
 

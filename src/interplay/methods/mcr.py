@@ -6,8 +6,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from interplay.methods._base import Batch, Loss, Output, SearchSpace, Stage
+from interplay.methods._base import SearchSpace, Stage
 from interplay.methods._fusion import MultiHead
+from interplay.methods._values import Batch, Loss, Output
 from interplay.nn import ByName
 
 STRATEGIES = ("greedy", "independent", "collaborative")

@@ -6,7 +6,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from interplay.methods._base import Batch, Loss, Method, Output, SearchSpace, Stage, any_present, cross_entropy
+from interplay.methods._base import Method, SearchSpace, Stage, cross_entropy
+from interplay.methods._values import Batch, Loss, Output, any_present
 from interplay.nn import ByName
 
 

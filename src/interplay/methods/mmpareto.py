@@ -5,8 +5,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from interplay.methods._base import Batch, Loss, Output, SearchSpace, Stage
+from interplay.methods._base import SearchSpace, Stage
 from interplay.methods._fusion import MultiHead
+from interplay.methods._values import Batch, Loss, Output
 
 
 class MMPareto(MultiHead):

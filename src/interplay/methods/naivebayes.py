@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from interplay.methods._base import Batch, Output, Stage
+from interplay.methods._base import Stage
+from interplay.methods._values import Batch, Output
 from interplay.methods.ensemble import UnimodalHeads
 
 

@@ -4,8 +4,9 @@ from typing import ClassVar
 
 import torch
 
-from interplay.methods._base import ANY_TASK, Batch, Output, SearchSpace, Stage
+from interplay.methods._base import ANY_TASK, SearchSpace, Stage
 from interplay.methods._fusion import LinearFusion, mean_of_others, scores
+from interplay.methods._values import Batch, Output
 
 
 class OGM(LinearFusion):

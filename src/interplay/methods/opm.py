@@ -6,8 +6,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from interplay.methods._base import ANY_TASK, Batch, Loss, Output, SearchSpace, Stage
+from interplay.methods._base import ANY_TASK, SearchSpace, Stage
 from interplay.methods._fusion import LinearFusion, mean_of_others, scores
+from interplay.methods._values import Batch, Loss, Output
 
 
 class OPM(LinearFusion):

@@ -6,8 +6,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from interplay.methods._base import Batch, Loss, Output, SearchSpace, Stage, cross_entropy
+from interplay.methods._base import SearchSpace, Stage, cross_entropy
 from interplay.methods._fusion import LinearFusion
+from interplay.methods._values import Batch, Loss, Output
 
 
 class PMR(LinearFusion):

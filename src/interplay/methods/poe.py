@@ -6,7 +6,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from interplay.methods._base import ANY_TASK, Batch, Loss, Method, Output, SearchSpace, Stage, any_present
+from interplay.methods._base import ANY_TASK, Method, SearchSpace, Stage
+from interplay.methods._values import Batch, Loss, Output, any_present
 from interplay.nn import ByName, GaussianHead, Posterior, bottleneck_decoder, sample_gaussian
 from interplay.nn.losses import gaussian_kl
 

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
-from interplay.methods._base import Batch, Loss, Method, Output, SearchSpace, Stage, any_present, cross_entropy
+from interplay.methods._base import Method, SearchSpace, Stage, cross_entropy
+from interplay.methods._values import Batch, Loss, Output, any_present
 from interplay.nn import ByName
 from interplay.nn.losses import AdditiveStatistics, tcmax, tcmax_additive, tcmax_posterior
 

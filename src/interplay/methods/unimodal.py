@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from interplay.methods._base import Batch, Output
+from interplay.methods._values import Batch, Output
 from interplay.methods.ensemble import UnimodalHeads
 
 
