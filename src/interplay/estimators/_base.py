@@ -1,6 +1,5 @@
 """What classifier and regressor share: everything but the target."""
 
-import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
@@ -22,10 +21,11 @@ from interplay.data.missing import Pattern, as_pattern
 from interplay.data.validation import Task
 from interplay.estimators import export, persistence, pretrained
 from interplay.estimators.answer import Answer
+from interplay.estimators.encoders import EncoderChoice, Scale, Shape, build_encoders, encoder_choices
 from interplay.estimators.explanation import Columns, explanation
 from interplay.estimators.imputation import Imputation, imputation
 from interplay.methods import LOSSES, Batch, Method, Output
-from interplay.nn import MaskedEncoder, Standardize, build_encoder, default_encoder, valid_steps
+from interplay.nn import Standardize, valid_steps
 from interplay.nn.pretrained import ImageBackbone, TextBackbone
 from interplay.training import (
     PRECISIONS,
@@ -40,7 +40,6 @@ from interplay.training import (
     train,
 )
 
-EncoderChoice = str | nn.Module
 Data = MultimodalDataset | Mapping[str, Any]
 
 
@@ -324,38 +323,19 @@ class MultimodalEstimator(BaseEstimator, ABC):
     def _build(self, batch: Batch) -> Method:
         method = methods.make(self.method)
         method.check(self.modality_names_, self._task)
-        chosen = self._encoder_choices()
-        encoders: dict[str, nn.Module] = {}
-        for name, given in chosen.items():
-            shape, choice = self._method_input(name, given)
-            # A copy, so that fitting twice starts twice from the user's module.
-            module = (
-                copy.deepcopy(choice) if isinstance(choice, nn.Module) else self._named_encoder(name, choice, shape)
-            )
+
+        def scale(name: str, choice: EncoderChoice, _: Shape) -> Standardize:
             x, present = batch.modalities[name], batch.present[name]
-            scale = Standardize.fit(x, valid_steps(x, present, batch.lengths.get(name)), image=choice == "conv")
-            encoders[name] = MaskedEncoder(scale, module, name, shape)
+            return Standardize.fit(x, valid_steps(x, present, batch.lengths.get(name)), image=choice == "conv")
+
         assert batch.target is not None
         method.criterion = self._criterion
-        method.build(encoders, self._prior(batch.target))
+        method.build(self._build_encoders(scale), self._prior(batch.target))
         return method
 
-    def _named_encoder(self, name: str, choice: str, shape: tuple[int, ...]) -> nn.Module:
-        try:
-            return build_encoder(choice, shape, width=self.width, dropout=self.dropout)
-        except ValueError as error:
-            raise ValueError(f"modality {name!r}: {error}") from None
-
-    def _encoder_choices(self) -> dict[str, EncoderChoice]:
-        given = self.encoders
-        if given is None or isinstance(given, str):
-            return {name: given or default_encoder(shape) for name, shape in self.shapes_.items()}
-        if isinstance(given, nn.Module):
-            raise ValueError("encoders: give a mapping from modality to module; one module cannot serve all")
-        unknown = sorted(set(given) - set(self.shapes_))
-        if unknown:
-            raise ValueError(f"encoders name unknown modalities {unknown}; the data have {list(self.shapes_)}")
-        return {name: given.get(name, default_encoder(shape)) for name, shape in self.shapes_.items()}
+    def _build_encoders(self, scale: Scale) -> dict[str, nn.Module]:
+        chosen = encoder_choices(self.encoders, self.shapes_)
+        return build_encoders(chosen, self.shapes_, self.pretrained_, scale, width=self.width, dropout=self.dropout)
 
     def _outputs(self, X: Data) -> tuple[Output, MultimodalDataset]:
         check_is_fitted(self, "method_")
@@ -366,18 +346,13 @@ class MultimodalEstimator(BaseEstimator, ABC):
 
     def _fetch_pretrained(self, batch: Batch) -> dict[str, TextBackbone | ImageBackbone]:
         """The pretrained networks by modality."""
-        chosen = {name: pretrained.model_id(choice) for name, choice in self._encoder_choices().items()}
+        chosen = encoder_choices(self.encoders, self.shapes_)
+        sources = {name: pretrained.model_id(choice) for name, choice in chosen.items()}
         return {
             name: pretrained.fetch(name, source, batch.modalities[name])
-            for name, source in chosen.items()
+            for name, source in sources.items()
             if source is not None
         }
-
-    def _method_input(self, name: str, choice: EncoderChoice) -> tuple[tuple[int, ...], EncoderChoice]:
-        """Shape of what the method sees of a modality, and what encodes that."""
-        if name in self.pretrained_:
-            return (self.pretrained_[name].out_features,), "mlp"
-        return self.shapes_[name], choice
 
     def _conform(self, X: Data) -> MultimodalDataset:
         """The data with the model's modalities in the model's order; shapes are checked where anything is present."""

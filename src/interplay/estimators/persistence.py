@@ -21,8 +21,9 @@ import interplay
 from interplay import methods
 from interplay.data.missing import Pattern, pattern_from
 from interplay.estimators import pretrained
+from interplay.estimators.encoders import EncoderChoice, Shape, encoder_choices
 from interplay.methods import Method
-from interplay.nn import MaskedEncoder, Standardize
+from interplay.nn import Standardize
 from interplay.training import History
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def _config(model: "MultimodalEstimator") -> dict[str, Any]:
     params = model.get_params(deep=False)
     encoders: dict[str, dict[str, Any]] = {
         name: {"name": choice} if isinstance(choice, str) else {"module": type(choice).__qualname__}
-        for name, choice in model._encoder_choices().items()
+        for name, choice in encoder_choices(model.encoders, model.shapes_).items()
     }
     for name, backbone in model.pretrained_.items():
         encoders[name]["pretrained"] = pretrained.describe(backbone)
@@ -177,16 +178,14 @@ def _rebuild_pretrained(config: Mapping[str, Any], state: dict[str, torch.Tensor
 
 def _rebuild_method(model: "MultimodalEstimator", state: dict[str, torch.Tensor]) -> Method:
     method = methods.make(model.method)
-    encoders: dict[str, nn.Module] = {}
-    for name, given in model._encoder_choices().items():
-        shape, choice = model._method_input(name, given)
-        module = choice if isinstance(choice, nn.Module) else model._named_encoder(name, choice, shape)
-        # A placeholder of the right size; the stored state fills it.
-        scale_shape = () if choice == "conv" else shape[-1:]
-        scale = Standardize(torch.zeros(scale_shape), torch.ones(scale_shape))
-        encoders[name] = MaskedEncoder(scale, module, name, shape)
+
+    def scale(_: str, choice: EncoderChoice, shape: Shape) -> Standardize:
+        """A placeholder of the right size; the stored state fills it."""
+        size = () if choice == "conv" else shape[-1:]
+        return Standardize(torch.zeros(size), torch.ones(size))
+
     # The stored state holds the prior.
     method.criterion = model._criterion
-    method.build(encoders, torch.ones(len(state["log_prior"])))
+    method.build(model._build_encoders(scale), torch.ones(len(state["log_prior"])))
     method.load_state_dict(state)
     return method.eval()
