@@ -46,7 +46,7 @@ def test_the_game_and_the_contrast_are_in_the_loss(build, data) -> None:
     method, batch = build(MCR(regularisation=0.5, unimodal=0.25, contrast=2.0), data)
     loss = method.loss(method(batch), batch, method.stages(1)[0])
     p = loss.parts
-    expected = p["fused"] + 0.25 * (p["a"] + p["b"]) - 0.5 * p["game"] + 2 * p["contrast"]
+    expected = p["fused"] + 0.25 * (p["head:a"] + p["head:b"]) - 0.5 * p["game"] + 2 * p["contrast"]
     torch.testing.assert_close(loss.total, expected)
     # InfoNCE of identical, perfectly separated embeddings: positives share the mass, log of how many.
     z = {m: 50 * torch.nn.functional.one_hot(batch.target, 8).float() for m in "ab"}

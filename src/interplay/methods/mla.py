@@ -84,7 +84,7 @@ class MLA(Method):
         self.current = self.encoders.names[self.turn % len(self.encoders.names)]
         self.turn += 1
         total = cross_entropy(output.unimodal[self.current], batch.target, batch.present[self.current])
-        return Loss(total, {self.current: total})
+        return Loss(total, {f"head:{self.current}": total})
 
     @torch.no_grad()
     def after_backward(self, output: Output, batch: Batch, stage: Stage) -> None:
