@@ -145,7 +145,7 @@ def describe(dataset: MultimodalDataset, parts: Mapping[str, MultimodalDataset])
 
 
 def configuration_of(model: MultimodalEstimator) -> dict[str, Any]:
-    """How a fitted model was made, for the report: its method and every parameter that bears on the result, where one is set."""
+    """How a fitted model was made, for the report: its method and the parameters that are set."""
     aside = {"method", "random_state", "progress", "checkpoints", "logger"}
     params = {name: value for name, value in model.get_params(deep=False).items() if name not in aside}
     own = model.method_.get_params()
