@@ -32,7 +32,7 @@ class Comparison:
 
     Attributes:
         frame: a row for each ``dataset``, ``method``, ``seed``, ``fold``, ``condition``, ``rate`` and ``metric``, with
-            its ``value``. Condition ``complete`` is the test part as it is; the names of modalities are what is left of
+            its ``value``; ``fold`` is missing without cross-validation. Condition ``complete`` is the test part as it is; the names of modalities are what is left of
             it; ``rate 0.1`` is a missing rate; ``without <modality>`` has the ``cost`` of losing it; ``missing`` has
             means over subsets and rates; ``chance`` is the best constant answer; ``cost`` is what training took.
         notes: a row for each cell: when it was finished, with which versions, what could not be computed.
@@ -48,7 +48,7 @@ class Comparison:
         keys = ["dataset", "method", "seed", "fold", "condition", "rate", "metric", "value"]
         # One table from all files: a frame for each would take most of the time.
         whole = pa.concat_tables([rows for rows, _ in read]).to_pandas() if read else pd.DataFrame(columns=keys)
-        self.frame = whole[keys]
+        self.frame = whole[keys].astype({"fold": "Int64"})
         self.notes = pd.DataFrame([notes for _, notes in read])
 
     @classmethod
@@ -63,9 +63,9 @@ class Comparison:
         )
         failed = [(cell, store.failure(cell)) for cell in asked if not store.done(cell)]
         found.failures = pd.DataFrame(
-            [(c.dataset, c.method, c.seed, c.fold or 0, why["error"]) for c, why in failed if why],
+            [(c.dataset, c.method, c.seed, c.fold, why["error"]) for c, why in failed if why],
             columns=["dataset", "method", "seed", "fold", "error"],
-        )
+        ).astype({"fold": "Int64"})
         return found
 
     @classmethod
@@ -117,7 +117,8 @@ class Comparison:
                 f"condition {condition!r} has {known}" if known else f"conditions: {sorted(set(frame['condition']))}"
             )
             raise ValueError(f"no metric {metric!r} for condition {condition!r}; {where}")
-        return chosen.groupby(["dataset", "method", "seed", "fold"], sort=False)["value"].mean().reset_index()
+        key = ["dataset", "method", "seed", "fold"]
+        return chosen.groupby(key, sort=False, dropna=False)["value"].mean().reset_index()
 
     def table(self, metric: str = "accuracy", condition: str = COMPLETE, *, text: bool = False) -> pd.DataFrame:
         """Mean, standard deviation and number of cells: a row a method, columns ``(dataset, mean | sd | n)``.
@@ -217,8 +218,8 @@ class Comparison:
         cells = [cell for cell in self.cells if (cell.dataset, cell.method) == (dataset, method)]
         if not cells:
             raise ValueError(f"no finished cell of {method!r} on {dataset!r}")
-        frames = [self.store.read_predictions(cell).assign(seed=cell.seed, fold=cell.fold or 0) for cell in cells]
-        return pd.concat(frames, ignore_index=True)
+        frames = [self.store.read_predictions(cell).assign(seed=cell.seed, fold=cell.fold) for cell in cells]
+        return pd.concat(frames, ignore_index=True).astype({"fold": "Int64"})
 
     def plot(self, metric: str = "accuracy", **options: Any) -> Any:
         """`ip.plot.comparison` of this."""
