@@ -1,5 +1,6 @@
 """The tests of a cell with modalities missing: every subset, missing rates, and patterns of the user's own."""
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -37,17 +38,22 @@ def own_patterns(missing: Any) -> dict[str, Pattern]:
 def _name(name: Any) -> str:
     taken = (COMPLETE, CHANCE, MISSING, TUNED, COST)
     if not isinstance(name, str) or not name.strip() or name in taken or name.startswith(("rate ", "without ")):
-        raise ValueError(f"missing: expected names other than those of every comparison, found {name!r}; choose another")
+        raise ValueError(
+            f"missing: expected names other than those of every comparison, found {name!r}; choose another"
+        )
     return name
 
 
 def _pattern(name: str, given: Any) -> Pattern:
     try:
         found = pattern_from(given) if isinstance(given, Mapping) else as_pattern(given)
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"missing, {name!r}: {error}") from None
+    except TypeError:  # its fields are the arguments of a pattern
+        known = inspect.signature(Pattern.kinds[given["pattern"]])
+        raise ValueError(f"missing: {name!r}: expected the fields {known}, found {dict(given)}") from None
+    except ValueError as error:
+        raise ValueError(f"missing: {name!r}: {error}") from None
     if found is None:
-        raise ValueError(f"missing, {name!r}: expected a pattern or a rate above 0, found {given!r}")
+        raise ValueError(f"missing: {name!r}: expected a pattern or a rate above 0, found {given!r}")
     return found
 
 
@@ -75,7 +81,7 @@ def masked(test: MultimodalDataset, patterns: Mapping[str, Pattern]) -> Masked:
         try:
             found[name] = [test.with_missing(pattern, random_state=int(seed)) for seed in seeds]
         except ValueError as error:
-            raise ValueError(f"missing, {name!r}: {error}") from None
+            raise ValueError(f"missing: {name!r}: {error}") from None
     return found
 
 

@@ -14,9 +14,9 @@ from interplay.evaluation.comparison.store import Cell, ConfigurationError, Stor
 def check_kept(store: Store, asked: Sequence[Cell], sources: Mapping[str, Source], tests: Mapping[str, Any]) -> None:
     """Compare what is asked with what finished cells were run on and tested with.
 
-    Data in memory are compared by their fingerprint. So is a file, unless file and fields are those that the cell notes.
-    A callable is not called for this: what it returns is compared when a cell needs it; nor is a file missed of which only
-    results are asked.
+    Data in memory are compared by their fingerprint; so is a file, unless it is the one that the cell notes, read in
+    the same way. A callable is not called for this, what it returns is compared when a cell needs it; and a file that
+    is not here, which only matters where nothing is run, is not missed.
 
     Args:
         store: the folder.
@@ -42,7 +42,11 @@ def check_kept(store: Store, asked: Sequence[Cell], sources: Mapping[str, Source
 
 def _same_split(store: Store, cell: Cell, kept: Mapping[str, Any] | None, source: Source) -> None:
     if kept is None:  # file names say at least this
-        kept = source.split if (cell.fold is None) == (source.folds is None) else {"folds": None if cell.fold is None else "some"}
+        kept = (
+            source.split
+            if (cell.fold is None) == (source.folds is None)
+            else {"folds": None if cell.fold is None else "some"}
+        )
     if kept != source.split:
         raise store.conflict("data", cell.dataset, {"split": kept}, {"split": source.split})
 

@@ -26,15 +26,18 @@ LOWER_IS_BETTER = (
     *("seconds", "processor_seconds", "memory_mb", "parameters"),
 )
 
+MEANS_OF_ROBUSTNESS = ("mean_subsets", "mean_rates")
+
 
 class Comparison:
     """Finished cells of a grid.
 
     Attributes:
         frame: a row for each ``dataset``, ``method``, ``seed``, ``fold``, ``condition``, ``rate`` and ``metric``, with
-            its ``value``; ``fold`` is missing without cross-validation. Condition ``complete`` is the test part as it is; the names of modalities are what is left of
-            it; ``rate 0.1`` is a missing rate; ``without <modality>`` has the ``cost`` of losing it; ``missing`` has
-            means over subsets and rates; ``chance`` is the best constant answer; ``cost`` is what training took.
+            its ``value``; ``fold`` is NA without cross-validation. Condition ``complete`` is the test part as it is;
+            the names of modalities are what is left of it; ``rate 0.1`` is a missing rate; ``without <modality>`` has
+            the ``cost`` of losing it; ``missing`` has means over subsets and rates; own patterns have their names;
+            ``chance`` is the best constant answer; ``cost`` is what training took.
         notes: a row for each cell: when it was finished, with which versions, what could not be computed.
         failures: a row for each cell that failed: ``dataset``, ``method``, ``seed``, ``fold``, ``error``.
     """
@@ -97,6 +100,11 @@ class Comparison:
         """How many settings were tried for each method in each cell; 0 where none were searched."""
         counts = self.frame.loc[(self.frame["condition"] == "tuned") & (self.frame["metric"] == "trials"), "value"]
         return int(counts.max()) if len(counts) else 0
+
+    def metric_of(self, condition: str) -> str:
+        """What a condition is about: `main_metric`, or the first that it has, as ``missing`` ``mean_subsets``."""
+        found = self.frame.loc[self.frame["condition"] == condition, "metric"]
+        return self.main_metric if found.empty or (found == self.main_metric).any() else str(found.iloc[0])
 
     def summary(self, metric: str = "accuracy", condition: str = COMPLETE) -> pd.DataFrame:
         """The numbers of `table`, a row for each data set and method: ``mean``, ``sd``, ``n``."""
@@ -241,7 +249,11 @@ class Comparison:
         means = self.means(metric, condition).dropna()
         if means.empty:
             raise ValueError("no data set on which every method has finished; run the rest, or compare fewer methods")
-        return means if metric in LOWER_IS_BETTER else -means
+        if metric not in MEANS_OF_ROBUSTNESS:
+            return means if metric in LOWER_IS_BETTER else -means
+        # They are of the accuracy, and in regression of the mean absolute error.
+        classified = set(self.frame.loc[self.frame["metric"] == "accuracy", "dataset"])
+        return means.mul([-1.0 if dataset in classified else 1.0 for dataset in means.index], axis=0)
 
     def _over_datasets(self, pairs: Iterable[tuple[str, str]], metric: str) -> list[dict[str, Any]]:
         means, rows = self.means(metric), []

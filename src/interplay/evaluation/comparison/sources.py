@@ -76,7 +76,9 @@ class Source:
     @property
     def split(self) -> Mapping[str, Any]:
         """How it is parted; nothing of what comes as training and test part."""
-        given = isinstance(self.content, tuple) or (isinstance(self.content, DataFile) and self.content.test is not None)
+        given = isinstance(self.content, tuple) or (
+            isinstance(self.content, DataFile) and self.content.test is not None
+        )
         return {"folds": self.folds, "test_size": None if given or self.folds else self.test_size}
 
     @property
