@@ -98,7 +98,7 @@ def conditions(model: Any, test: MultimodalDataset, own: Masked, problems: dict[
     for name, drawn in own.items():
         try:
             each = pd.DataFrame([{**score_model(model, data), "taken": _taken(test, data)} for data in drawn])
-            found.append(rows(name, each.mean().to_dict()))
+            found.append(rows(name, {str(metric): value for metric, value in each.mean().items()}))
         except Exception as error:
             problems[f"{MISSING} {name}"] = f"{type(error).__name__}: {error}"
     return found
