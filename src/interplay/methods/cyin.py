@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import cast
+from typing import ClassVar, cast
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from interplay.data.missing import Dependent, Pattern, as_pattern
 from interplay.methods import _cyin_impute, _cyin_loss
-from interplay.methods._base import ANY_TASK, Method, Stage
+from interplay.methods._base import ANY_TASK, Method, SearchSpace, Stage
 from interplay.methods._cyin_presets import ABLATIONS, PRESETS, Form
 from interplay.methods._values import Batch, Imputed, Loss, Output, any_present
 from interplay.nn import ByName, GaussianHead, MaskedEncoder, PointHead, Posterior, sample_gaussian
@@ -73,6 +73,11 @@ class CyIN(Method):
     """
 
     tasks = ANY_TASK
+    search_space: ClassVar[SearchSpace] = {
+        "beta": (4.0, 256.0, "log"),
+        "gamma": (0.05, 5.0, "log"),
+        "reconstruction": (0.01, 1.0, "log"),
+    }
     epoch: Tensor
 
     def __init__(

@@ -1,11 +1,12 @@
 """A plain gated mixture of additive, unimodal and joint experts: DMIL without anything that names its parts."""
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 from torch import nn
 
-from interplay.methods._base import ANY_TASK, Method, Stage
+from interplay.methods._base import ANY_TASK, Method, SearchSpace, Stage
 from interplay.methods._values import REDUNDANCY, SYNERGY, Batch, Loss, Output, any_present, unique
 from interplay.nn import ByName
 
@@ -25,6 +26,7 @@ class GatedMixture(Method):
     """
 
     tasks = ANY_TASK
+    search_space: ClassVar[SearchSpace] = {"hidden": [32, 64, 128]}
 
     def __init__(self, hidden: int = 64) -> None:
         super().__init__()

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from interplay.methods._base import Fit
+from interplay.methods._base import Fit, SearchSpace
 from interplay.methods._values import Batch, Output, all_present, any_present
 from interplay.methods.joint import Joint
 from interplay.nn import ByName, valid_steps
@@ -37,6 +37,8 @@ class KNNImpute(Joint):
     Reference:
         Troyanskaya et al., Missing value estimation methods for DNA microarrays, Bioinformatics 2001.
     """
+
+    search_space: ClassVar[SearchSpace] = {**Joint.search_space, "neighbours": [1, 3, 5, 10, 20]}
 
     def __init__(self, neighbours: int = 5, hidden: int = 64, dropout: float = 0.0) -> None:
         super().__init__(hidden=hidden, dropout=dropout)
