@@ -193,9 +193,9 @@ class MultimodalEstimator(BaseEstimator, ABC):
         Returns:
             One row a sample, indexed by id: ``prediction``, a classifier's ``probability``; for methods with parts the
             contributions ``redundancy``, ``unique:<modality>``, ``synergy``, the weights ``gate:<part>``, and what each
-            part alone would say, ``prediction:<part>``; for methods that impute ``imputed:<modality>``, how much of an
-            absent modality the others settle, from 0 to 1 (NaN where it is there); ``missing``, the absent modalities
-            joined by commas.
+            part alone would say, ``prediction:<part>``; for ``"cyin"``
+            ``imputed:<modality>``, how much of an absent modality the others settle, from 0 to 1 (NaN where it is
+            there); ``missing``, the absent modalities joined by commas.
 
         Raises:
             ValueError: one draw, which has no spread, or fewer than none.
@@ -212,10 +212,11 @@ class MultimodalEstimator(BaseEstimator, ABC):
 
         Args:
             X: rows with gaps; a modality may be absent in all of them.
-            n_draws: draws of the latents behind the spread of the features; always the same draws.
+            n_draws: draws of the latents behind the spread of the features; always the same draws. (``"knnimpute"``
+                draws nothing.)
 
         Raises:
-            ValueError: the method does not impute (``"cyin"`` does).
+            ValueError: the method does not impute (``"cyin"`` and ``"knnimpute"`` do).
         """
         if n_draws < 2:
             raise ValueError(f"n_draws must be at least 2, found {n_draws}")
