@@ -92,9 +92,9 @@ def test_numbers_are_the_mean_over_draws_in_units_of_the_target(regressor: Multi
 @pytest.mark.parametrize("n_draws", [-1, 0.5])
 def test_a_number_of_draws_that_cannot_be(n_draws: float) -> None:
     model = classifier("joint")
-    with pytest.raises(ValueError, match="n_draws must be 0 .* or an integer of at least 1, found"):
+    with pytest.raises(ValueError, match=r"n_draws must be 0 .* or an integer of at least 1, found"):
         model.predict_proba(rows(), n_draws=n_draws)
-    with pytest.raises(ValueError, match="n_draws must be 0 .* or an integer of at least 2, found"):
+    with pytest.raises(ValueError, match=r"n_draws must be 0 .* or an integer of at least 2, found"):
         model.explain(rows(), n_draws=n_draws)
     with pytest.raises(ValueError, match="at least 2, found 1"):
         model.explain(rows(), n_draws=1)

@@ -193,9 +193,9 @@ class MultimodalEstimator(BaseEstimator, ABC):
         Returns:
             One row a sample, indexed by id: ``prediction``, a classifier's ``probability``; for methods with parts the
             contributions ``redundancy``, ``unique:<modality>``, ``synergy``, the weights ``gate:<part>``, and what each
-            part alone would say, ``prediction:<part>``; for ``"cyin"``
-            ``imputed:<modality>``, how much of an absent modality the others settle, from 0 to 1 (NaN where it is
-            there); ``missing``, the absent modalities joined by commas.
+            part alone would say, ``prediction:<part>``; for ``"cyin"`` ``imputed:<modality>``, how much of an
+            absent modality the others settle, from 0 to 1 (NaN where it is there); ``missing``, the absent modalities
+            joined by commas.
 
         Raises:
             ValueError: one draw, which has no spread, or fewer than none.

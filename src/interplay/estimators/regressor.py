@@ -58,7 +58,7 @@ class MultimodalRegressor(RegressorMixin, MultimodalEstimator):
         Args:
             X: rows.
             n_draws: 0 predicts from the means of the latents. Otherwise the mean over so many draws of the latents from
-                their posteriors (``"dmil"``, ``"cyin"``; for methods without any it is the same); always the same draws.
+                their posteriors (``"dmil"``, ``"cyin"``; without any it is the same); always the same draws.
         """
         return self._predicted(X, lambda output: self._numbers(output.logits), n_draws)
 

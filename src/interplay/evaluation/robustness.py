@@ -182,8 +182,8 @@ def robustness(
     .. math:: \bar v \pm t_{G-1} \frac1n \sqrt{\tfrac{G}{G-1} \sum_g \Big(\sum_{i \in g} (v_i - \bar v)\Big)^2},
 
     over whole subjects :math:`g` where the data have groups (else each row is its own), with :math:`v_i` the row's mean
-    over the draws; they cover the choice of test rows and of masks, not that of another training. One group says nothing
-    of others: its intervals are NaN.
+    over the draws; they cover the choice of test rows and of masks, not that of another training. One group says
+    nothing of others: its intervals are NaN.
 
     Args:
         model: fitted, with ``predict_proba`` and ``classes_`` (metric: accuracy) or only ``predict`` (mean absolute

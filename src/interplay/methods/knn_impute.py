@@ -28,8 +28,8 @@ class KNNImpute(Joint):
     with nothing present, the class prior. Of sequences with lengths, values are averaged step by step, and the lengths.
 
     ``impute`` gives these values with their spread: with :math:`s^2` the variance over the neighbours,
-    :math:`s \sqrt{1 + 1/K}`, that of one more value beyond the mean of :math:`K`; with fewer than two neighbours, that of
-    the training rows.
+    :math:`s \sqrt{1 + 1/K}`, that of one more value beyond the mean of :math:`K`; with fewer than two neighbours,
+    that of the training rows.
 
     The model keeps the training rows (at most 20000, evenly spread), in memory and **in the saved file**.
 
