@@ -302,3 +302,22 @@ def test_evaluate_missing_gives_every_subset_and_rate_and_says_what_matters(fold
     assert results.curves["dmil"].robustness().to_dict() == expected.to_dict()
     assert {score.condition for score in results.scores} >= {"complete", "without left"}
     assert expected.sentence() in (run / "report.html").read_text()
+
+
+def test_one_subject_to_test_on_gives_a_report_without_intervals(tmp_path):
+    rng = np.random.default_rng(0)
+    y = np.arange(120) % 2
+    x = {"a": rng.normal(size=(120, 2)) + 3 * y[:, None], "b": rng.normal(size=(120, 2))}
+    np.savez(tmp_path / "four.npz", **x, label=y, speaker=np.arange(120) // 30)
+    run, names = tmp_path / "run", ("--target", "label", "--modalities", "a,b")
+    where = ("--output", tmp_path / "model", "--report", run)
+    split = ("--groups", "speaker", "--test-size", 0.25, "--epochs", 2)
+    good("train", tmp_path / "four.npz", *names, *split, *where)
+    page = (run / "report.html").read_text()
+    assert "The costliest to lose is a" in page
+    assert "an interval needs at least two" in page
+    curve = Results.load(run).curves["dmil"].robustness()
+    assert np.isnan(curve.costs["low"]).all()
+    page = (run / "report.html").read_bytes()
+    good("report", run)
+    assert (run / "report.html").read_bytes() == page

@@ -2,6 +2,7 @@
 
 import json
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
@@ -202,3 +203,19 @@ def test_result_is_json_and_tables_are_tidy():
 def test_mistakes_are_named(change, match):
     with pytest.raises(ValueError, match=match):
         change(dataset(n=40))
+
+
+@pytest.mark.parametrize("given", [{"groups": np.zeros(40, int)}, {"n": 1}])
+def test_one_group_has_no_interval_and_says_so(given):
+    found = robustness(Reader(["a"]), dataset(**{"n": 40, **given}), draws=2)
+    assert found.costs[["low", "high"]].isna().all(axis=None)
+    assert found.table()[["low", "high"]].isna().all(axis=None)
+    lost = found.costs["cost"].max()
+    assert f"costliest to lose is a, with a loss of {lost:.3g}" in found.sentence()
+    assert "an interval needs at least two" in found.sentence()
+    assert "indispensable" not in found.sentence()
+    assert "cannot do without" not in found.sentence()
+    again = json.loads(json.dumps(found.to_dict(), allow_nan=False))
+    assert again["costs"][0]["low"] is None
+    found.plot().figure.canvas.draw()
+    plt.close()

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from interplay import MultimodalClassifier, MultimodalDataset, MultimodalRegressor, methods
-from interplay.data.missing import Subset
+from interplay.data.missing import Dependent, Rate, Subset
 from interplay.methods import Batch, CyIN
 from interplay.methods._cyin_loss import mixed, shift
 from interplay.methods._cyin_presets import ABLATIONS, PRESETS
@@ -346,6 +346,19 @@ def test_prediction_is_deterministic_and_can_be_sampled(build: Build, data: Mult
     assert not torch.equal(method(batch).logits, method(batch).logits)
 
 
+def test_patterns_that_depend_on_labels_go_to_the_estimator(data: MultimodalDataset) -> None:
+    """What the message sends one to."""
+    pattern = Dependent("a", {data.classes[0]: 0.9})
+    MultimodalClassifier(CyIN(**SMALL), missing=pattern, max_epochs=1, random_state=0).fit(data)
+
+
+def test_an_exact_rate_is_exact_in_each_draw(build: Build, data: MultimodalDataset) -> None:
+    method, batch = build(CyIN(pattern=Rate(0.25, exact=True), **SMALL), data)
+    for seed in range(3):
+        kept = method._draw_pattern(batch, seed, 0.0)
+        assert sum(int(mask.sum()) for mask in kept.values()) == round(0.75 * 2 * len(batch))
+
+
 def test_a_pattern_is_saved_with_the_model(data: MultimodalDataset, tmp_path: Path) -> None:
     pattern = Subset(("a",))
     model = MultimodalClassifier(CyIN(pattern=pattern, **SMALL), max_epochs=1, random_state=0).fit(data)
@@ -365,6 +378,8 @@ def test_a_pattern_is_saved_with_the_model(data: MultimodalDataset, tmp_path: Pa
         ({"hidden": 10}, "multiple of 4"),
         ({"beta": 0.0}, "beta must be a number > 0 or None, found 0.0"),
         ({"pattern": "half"}, "missing"),
+        ({"pattern": Dependent("a", {0: 0.5})}, "neither labels nor data.*missing=Dependent"),
+        ({"pattern": Dependent("a", 0.5, on="b")}, "neither labels nor data.*missing=Dependent"),
     ],
 )
 def test_bad_parameters(params: dict[str, Any], message: str, data: MultimodalDataset) -> None:

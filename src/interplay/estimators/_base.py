@@ -1,7 +1,8 @@
 """What classifier and regressor share: everything but the target."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, ClassVar, Self
 
@@ -183,19 +184,26 @@ class MultimodalEstimator(BaseEstimator, ABC):
 
         Args:
             X: rows to explain.
-            n_draws: how often to draw the latents from their posteriors, for the columns ``sd:<part>``, the standard
-                deviation of each contribution (0 for methods without posteriors; always the same draws).
+            n_draws: how often to draw the latents from their posteriors (always the same draws), for the columns
+                ``sd:probability``, in regression ``sd:prediction``, and ``sd:<part>``: standard deviations over the
+                draws of the predicted class's probability or of the number, and of each contribution. They say how sure
+                the model is of its latents, not of its weights; 0 for methods without posteriors.
             probabilities: a classifier's ``p:<class>`` for each class, after ``probability``.
 
         Returns:
             One row a sample, indexed by id: ``prediction``, a classifier's ``probability``; for methods with parts the
             contributions ``redundancy``, ``unique:<modality>``, ``synergy``, the weights ``gate:<part>``, and what each
-            part alone would say, ``prediction:<part>``; for methods that impute ``imputed:<modality>``, how much of an
+            part alone would say, ``prediction:<part>``; for ``"cyin"`` ``imputed:<modality>``, how much of an
             absent modality the others settle, from 0 to 1 (NaN where it is there); ``missing``, the absent modalities
             joined by commas.
+
+        Raises:
+            ValueError: one draw, which has no spread, or fewer than none.
         """
-        output, dataset = self._outputs(X)
-        draws = [self._draw(dataset, seed) for seed in range(n_draws)]
+        _check_draws(n_draws, least=2)
+        batch, dataset = self._batch(X)
+        output = evaluate(self.method_, batch, self.batch_size)
+        draws = [self._draw(batch, seed) for seed in range(n_draws)]
         columns = self._columns(output)
         return explanation(columns if probabilities else replace(columns, probabilities={}), output, dataset, draws)
 
@@ -204,35 +212,46 @@ class MultimodalEstimator(BaseEstimator, ABC):
 
         Args:
             X: rows with gaps; a modality may be absent in all of them.
-            n_draws: draws of the latents behind the spread of the features; always the same draws.
+            n_draws: draws of the latents behind the spread of the features; always the same draws. (``"knnimpute"``
+                draws nothing.)
 
         Raises:
-            ValueError: the method does not impute (``"cyin"`` does).
+            ValueError: the method does not impute (``"cyin"`` and ``"knnimpute"`` do).
         """
-        check_is_fitted(self, "method_")
         if n_draws < 2:
             raise ValueError(f"n_draws must be at least 2, found {n_draws}")
-        dataset = self._conform(X)
-        device = next(self.method_.parameters()).device
-        batch = pretrained.featurise(to_batch(dataset, shapes=self.shapes_).to(device), self.pretrained_, device)
+        batch, dataset = self._batch(X)
         if self.pretrained_:  # what is imputed are their features
             values = {name: x.cpu().numpy() for name, x in batch.modalities.items()}
             lengths = {name: steps for name, steps in dataset.lengths.items() if name not in self.pretrained_}
             dataset = MultimodalDataset(values, present=dataset.present, lengths=lengths, ids=dataset.ids)
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            torch.manual_seed(0)
+        with self._stream(0):
             chunks = [self.method_.impute(chunk, n_draws) for chunk in batch.chunks(self.rows_at_once)]
         return imputation(chunks, dataset)
 
-    def _draw(self, dataset: MultimodalDataset, seed: int) -> Output:
-        device = next(self.method_.parameters()).device
+    def _predicted(self, X: Data, value: Callable[[Output], NDArray[Any]], n_draws: int) -> NDArray[Any]:
+        """What ``value`` makes of the output, or its mean over draws of the latents."""
+        _check_draws(n_draws, least=1)
+        batch, _ = self._batch(X)
+        if not n_draws:
+            return value(evaluate(self.method_, batch, self.batch_size))
+        return np.mean([value(self._draw(batch, seed)) for seed in range(n_draws)], axis=0)
+
+    def _draw(self, batch: Batch, seed: int) -> Output:
         self.method_.sampling = True
         try:
-            with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-                torch.manual_seed(seed)
-                return self._outputs(dataset)[0]
+            with self._stream(seed):
+                return evaluate(self.method_, batch, self.batch_size)
         finally:
             self.method_.sampling = False
+
+    @contextmanager
+    def _stream(self, seed: int) -> Iterator[None]:
+        """A random stream of its own, which leaves the caller's as it was."""
+        device = next(self.method_.parameters()).device
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(seed)
+            yield
 
     def save(self, folder: Any) -> None:
         """Write ``model.safetensors`` and ``config.json`` into a folder; an interrupted save keeps the old model."""
@@ -337,12 +356,13 @@ class MultimodalEstimator(BaseEstimator, ABC):
         chosen = encoder_choices(self.encoders, self.shapes_)
         return build_encoders(chosen, self.shapes_, self.pretrained_, scale, width=self.width, dropout=self.dropout)
 
-    def _outputs(self, X: Data) -> tuple[Output, MultimodalDataset]:
+    def _batch(self, X: Data) -> tuple[Batch, MultimodalDataset]:
+        """The data as the fitted method takes them, on its device."""
         check_is_fitted(self, "method_")
         dataset = self._conform(X)
         device = next(self.method_.parameters()).device
-        batch = pretrained.featurise(to_batch(dataset, shapes=self.shapes_).to(device), self.pretrained_, device)
-        return evaluate(self.method_, batch, self.batch_size), dataset
+        batch = to_batch(dataset, shapes=self.shapes_).to(device)
+        return pretrained.featurise(batch, self.pretrained_, device), dataset
 
     def _fetch_pretrained(self, batch: Batch) -> dict[str, TextBackbone | ImageBackbone]:
         """The pretrained networks by modality."""
@@ -365,6 +385,13 @@ class MultimodalEstimator(BaseEstimator, ABC):
                     "prepare the data as for training, or give None if the modality is absent"
                 )
         return dataset
+
+
+def _check_draws(n_draws: int, least: int) -> None:
+    if n_draws != 0 and not (isinstance(n_draws, int | np.integer) and n_draws >= least):
+        raise ValueError(
+            f"n_draws must be 0 (no draws) or an integer of at least {least}, found {n_draws!r}; more draws, less noise"
+        )
 
 
 def _device(name: str) -> torch.device:

@@ -73,9 +73,16 @@ class MultimodalClassifier(ClassifierMixin, MultimodalEstimator):
 
     _task: ClassVar[Task] = "classification"
 
-    def predict_proba(self, X: Data) -> NDArray[np.float64]:
-        """Class probabilities ``(n, K)``, columns in the order of ``classes_``."""
-        return self._probabilities(self._outputs(X)[0])
+    def predict_proba(self, X: Data, *, n_draws: int = 0) -> NDArray[np.float64]:
+        """Class probabilities ``(n, K)``, columns in the order of ``classes_``.
+
+        Args:
+            X: rows.
+            n_draws: 0 predicts from the means of the latents. Otherwise the mean of the probabilities over so many
+                draws of the latents from their posteriors (``"dmil"``, ``"cyin"`` and ``"poe"`` have some; for methods
+                without any it is the same); always the same draws.
+        """
+        return self._predicted(X, self._probabilities, n_draws)
 
     def predict(self, X: Data) -> NDArray[Any]:
         """The most probable class of each row, as the labels were given."""
@@ -113,8 +120,13 @@ class MultimodalClassifier(ClassifierMixin, MultimodalEstimator):
         probabilities = self._probabilities(output)
         best = probabilities.argmax(1)
         index = torch.from_numpy(best).to(output.logits.device)[:, None]
+
+        def of_the_best(drawn: Output) -> NDArray[np.float64]:
+            return self._probabilities(drawn)[np.arange(len(best)), best]
+
         return Columns(
-            {"prediction": self.classes_[best], "probability": probabilities[np.arange(len(best)), best]},
+            {"prediction": self.classes_[best], "probability": of_the_best(output)},
+            uncertain=("probability", of_the_best),
             push=lambda logits: logits.gather(1, index)[:, 0] - logits.mean(1),
             say=lambda logits: self.classes_[logits.argmax(1).cpu().numpy()],
             probabilities={f"p:{label}": probabilities[:, k] for k, label in enumerate(self.classes_.tolist())},

@@ -19,12 +19,14 @@ class Columns:
 
     Attributes:
         answer: the first columns of the table, what is predicted.
+        uncertain: name and number ``(n,)`` of an output whose spread over draws says how sure the answer is.
         push: from the logits ``(n, K)`` of a part to how far they push towards the prediction ``(n,)``.
         say: from the logits of a part to what that part alone would predict ``(n,)``.
         probabilities: of a classifier, ``p:<class>`` for each class.
     """
 
     answer: Mapping[str, NDArray[Any]]
+    uncertain: tuple[str, Callable[[Output], NDArray[np.float64]]]
     push: Callable[[Tensor], Tensor]
     say: Callable[[Tensor], NDArray[Any]]
     probabilities: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
@@ -47,6 +49,8 @@ def explanation(
     for part, logits in output.components.items():
         table[f"prediction:{part}"] = columns.say(logits)
     if draws:
+        name, value = columns.uncertain
+        table[f"sd:{name}"] = np.std([value(draw) for draw in draws], axis=0)
         drawn = [contributions(draw, columns.push) for draw in draws]
         table |= {f"sd:{part}": np.std([draw[part] for draw in drawn], axis=0) for part in output.components}
     for name, settled in output.certainty.items():

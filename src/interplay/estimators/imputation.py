@@ -25,11 +25,11 @@ class Imputation:
         certainty: share of the latents' variance that the present modalities settle ``(n,)``: near 0, the filled-in
             values are hardly better than the mean of the training data; near 1, they are as good as observed. NaN
             where the modality was there.
-        features: values in the units of the data, ``(n, features)``; of sequences ``(n, steps, features)``, each
-            sample's duration divided into as many equal stretches. As observed where present. Modalities that are not
-            decoded (images) are left out.
+        features: values in the units of the data, ``(n, features)``; of sequences ``(n, steps, features)``, by
+            ``"cyin"`` each sample's duration divided into as many equal stretches. As observed where present.
+            Modalities that are not decoded (images) are left out.
         sd: standard deviation of each of these values as the model sees it; 0 where observed.
-        latents: ``(n, width)``, of sequences ``(n, steps, width)``.
+        latents: ``(n, width)``, of sequences ``(n, steps, width)``; of ``"knnimpute"`` the encodings, one step.
         latents_sd: their standard deviation.
     """
 

@@ -52,9 +52,15 @@ class MultimodalRegressor(RegressorMixin, MultimodalEstimator):
     target_mean_: float
     target_scale_: float
 
-    def predict(self, X: Data) -> NDArray[np.float64]:
-        """Predicted number ``(n,)`` of each row."""
-        return self._numbers(self._outputs(X)[0].logits)
+    def predict(self, X: Data, *, n_draws: int = 0) -> NDArray[np.float64]:
+        """Predicted number ``(n,)`` of each row.
+
+        Args:
+            X: rows.
+            n_draws: 0 predicts from the means of the latents. Otherwise the mean over so many draws of the latents from
+                their posteriors (``"dmil"``, ``"cyin"``; without any it is the same); always the same draws.
+        """
+        return self._predicted(X, lambda output: self._numbers(output.logits), n_draws)
 
     def score(self, X: Data, y: Any = None, sample_weight: Any = None) -> float:
         """Share of the variance that is explained, R2; ``y`` None takes the data set's own target."""
@@ -86,6 +92,7 @@ class MultimodalRegressor(RegressorMixin, MultimodalEstimator):
     def _columns(self, output: Output) -> Columns:
         return Columns(
             {"prediction": self._numbers(output.logits)},
+            uncertain=("prediction", lambda drawn: self._numbers(drawn.logits)),
             push=lambda logits: self.target_scale_ * logits[:, 0].double(),
             say=self._numbers,
         )

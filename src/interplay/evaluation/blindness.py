@@ -46,8 +46,9 @@ def blindness(
 
     Returns:
         A row for each ``modality`` and ``test``: ``lost``, accuracy (in regression 1/variance of squared error) lost,
-        with ``low`` and ``high`` and two-sided ``p_value``; ``changed``, the share of predictions that change (mean
-        absolute change of numbers). NaN where the model cannot answer, with its ``error``.
+        with ``low`` and ``high`` and two-sided ``p_value`` (NaN with fewer than two groups);
+        ``changed``, the share of predictions that change (mean absolute change of numbers). NaN where the model cannot
+        answer, with its ``error``.
 
     Raises:
         ValueError: no target.

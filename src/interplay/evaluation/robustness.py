@@ -121,6 +121,12 @@ class Robustness:
         ranked = self.costs.sort_values("cost", ascending=False)
         first = ranked.iloc[0]
         word = self.metric if self.metric == "accuracy" else "mean absolute error"
+        if np.isnan(first["low"]):
+            return (
+                f"The costliest to lose is {first['modality']}, with a loss of {first['cost']:.3g} in {word} (from "
+                f"{self.complete:.3g}; best constant answer {self.chance:.3g}). How sure that is cannot be said: an "
+                "interval needs at least two groups (where there are none, rows)."
+            )
         if first["low"] <= 0 or first["cost"] <= self._sign * (self.complete - self.chance) * SMALL:
             interval = f"{self.confidence:.0%} interval {first['low']:.3g} to {first['high']:.3g}"
             return (
@@ -176,7 +182,8 @@ def robustness(
     .. math:: \bar v \pm t_{G-1} \frac1n \sqrt{\tfrac{G}{G-1} \sum_g \Big(\sum_{i \in g} (v_i - \bar v)\Big)^2},
 
     over whole subjects :math:`g` where the data have groups (else each row is its own), with :math:`v_i` the row's mean
-    over the draws; they cover the choice of test rows and of masks, not that of another training.
+    over the draws; they cover the choice of test rows and of masks, not that of another training. One group says
+    nothing of others: its intervals are NaN.
 
     Args:
         model: fitted, with ``predict_proba`` and ``classes_`` (metric: accuracy) or only ``predict`` (mean absolute

@@ -225,7 +225,7 @@ class Method(nn.Module, ABC):
         Raises:
             ValueError: the method does not impute.
         """
-        raise ValueError(f"{type(self).__name__} does not impute; use method='cyin'")
+        raise ValueError(f"{type(self).__name__} does not impute; use method='cyin' or 'knnimpute'")
 
     def encode(self, batch: Batch) -> dict[str, Tensor]:
         """Embeddings ``(B, width)`` by modality; rows of an absent modality hold the encoding of the training mean.

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from interplay.data.missing import Pattern, as_pattern
+from interplay.data.missing import Dependent, Pattern, as_pattern
 from interplay.methods import _cyin_impute, _cyin_loss
-from interplay.methods._base import ANY_TASK, Method, Stage
+from interplay.methods._base import ANY_TASK, Method, SearchSpace, Stage
 from interplay.methods._cyin_presets import ABLATIONS, PRESETS, Form
 from interplay.methods._limits import COUNT, NONNEGATIVE, POSITIVE, Limits
 from interplay.methods._values import Batch, Imputed, Loss, Output, any_present
@@ -61,8 +61,9 @@ class CyIN(Method):
         gamma: weight of translation.
         reconstruction: weight of the token-level reconstruction, :math:`\rho`.
         pattern: which modalities half of the rows of a training step do without: a missing rate, a pattern of
-            :mod:`interplay.data.missing`, or None for none. What is hidden remains a target of translation. The same
-            pattern, drawn once, takes part in choosing the epoch. The published presets mix translations in instead.
+            :mod:`interplay.data.missing` but ``Dependent``, or None for none; drawn anew for each batch. What is hidden
+            remains a target of translation. The same pattern, drawn once, takes part in choosing the epoch. The
+            published presets mix translations in instead.
         without: an ablation: ``"token"`` or ``"label"`` (no bottleneck loss on that level), ``"interaction"`` (no
             reconstruction across modalities), ``"translation"`` (no translation losses), ``"space"`` (no bottleneck at
             all) or ``"translated"`` (zeros stand for absent modalities).
@@ -80,6 +81,11 @@ class CyIN(Method):
         **dict.fromkeys(("width", "hidden", "tokens", "blocks", "layers"), COUNT),
         "beta": replace(POSITIVE, optional=True),
         **dict.fromkeys(("gamma", "reconstruction"), replace(NONNEGATIVE, optional=True)),
+    }
+    search_space: ClassVar[SearchSpace] = {
+        "beta": (4.0, 256.0, "log"),
+        "gamma": (0.05, 5.0, "log"),
+        "reconstruction": (0.01, 1.0, "log"),
     }
     epoch: Tensor
 
@@ -117,7 +123,11 @@ class CyIN(Method):
         super().check(names, task)
         if self.hidden % HEADS:
             raise ValueError(f"CyIN: hidden must be a multiple of {HEADS} (attention heads), found {self.hidden}")
-        as_pattern(self.pattern)
+        if isinstance(as_pattern(self.pattern), Dependent):
+            raise ValueError(
+                "CyIN: pattern is drawn for each batch, with neither labels nor data as they were given, so it cannot "
+                "be Dependent; use missing=Dependent(...) of the estimator, with pattern=None or a missing rate"
+            )
 
     @property
     def form(self) -> Form:

@@ -6,7 +6,7 @@ from typing import ClassVar
 import torch
 from torch import nn
 
-from interplay.methods._base import ANY_TASK, Method, Stage
+from interplay.methods._base import ANY_TASK, Method, SearchSpace, Stage
 from interplay.methods._limits import COUNT, Limits
 from interplay.methods._values import REDUNDANCY, SYNERGY, Batch, Loss, Output, any_present, unique
 from interplay.nn import ByName
@@ -27,6 +27,7 @@ class GatedMixture(Method):
     """
 
     tasks = ANY_TASK
+    search_space: ClassVar[SearchSpace] = {"hidden": [32, 64, 128]}
 
     limits: ClassVar[Limits] = {"hidden": COUNT}
 

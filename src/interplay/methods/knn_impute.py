@@ -2,16 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
 
-from interplay.methods._base import Fit
+from interplay.methods._base import Fit, SearchSpace
 from interplay.methods._limits import COUNT, Limits
-from interplay.methods._values import Batch, Output, all_present, any_present
+from interplay.methods._values import Batch, Imputed, Output, all_present, any_present
 from interplay.methods.joint import Joint
-from interplay.nn import ByName, valid_steps
+from interplay.nn import ByName, MaskedEncoder, valid_steps
 
 MOST_DONORS = 20_000
 
@@ -28,6 +28,10 @@ class KNNImpute(Joint):
     A training row is never its own neighbour. With no neighbour that shares a modality, the training mean stands in;
     with nothing present, the class prior. Of sequences with lengths, values are averaged step by step, and the lengths.
 
+    ``impute`` gives these values with their spread: with :math:`s^2` the variance over the neighbours,
+    :math:`s \sqrt{1 + 1/K}`, that of one more value beyond the mean of :math:`K`; with fewer than two neighbours,
+    that of the training rows.
+
     The model keeps the training rows (at most 20000, evenly spread), in memory and **in the saved file**.
 
     Args:
@@ -40,6 +44,7 @@ class KNNImpute(Joint):
     """
 
     limits: ClassVar[Limits] = {**Joint.limits, "neighbours": COUNT}
+    search_space: ClassVar[SearchSpace] = {**Joint.search_space, "neighbours": [1, 3, 5, 10, 20]}
 
     def __init__(self, neighbours: int = 5, hidden: int = 64, dropout: float = 0.0) -> None:
         super().__init__(hidden=hidden, dropout=dropout)
@@ -96,13 +101,51 @@ class KNNImpute(Joint):
                 lengths[name] = torch.where(here, lengths[name], steps.to(lengths[name].dtype))
         return replace(batch, modalities=modalities, present=present, lengths=lengths)
 
-    def _impute(self, name: str, distances: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Mean of the nearest donors, whether there is any, and their mean length, for rows of ``distances``."""
+    @torch.no_grad()
+    def impute(self, batch: Batch, n_draws: int = 32) -> dict[str, Imputed]:
+        """Every modality as it is, or as its neighbours have it; nothing is drawn. Latents are the encodings."""
+        latents, distances = self.encode(self.complete(batch)), self._distances(batch)
+        return {name: self._imputed(name, batch, latent, distances) for name, latent in latents.items()}
+
+    def _imputed(self, name: str, batch: Batch, latent: Tensor, distances: Tensor) -> Imputed:
+        donors, encoder = cast(Donors, self.donors[name]), cast(MaskedEncoder, self.encoders[name])
+        x, here, scale = batch.modalities[name], batch.present[name], encoder.scale
+        steps = donors.lengths if name in batch.lengths else None
+        encoded = encoder(donors.values * scale.scale + scale.mean, donors.present, steps)
+        spread, usual = self._spread(name, distances, encoded)
+        settled = (1 - spread.mean(1) / usual.mean().clamp_min(1e-6)).clamp(0, 1)
+        latent_sd = spread.sqrt() * ~here[:, None]
+        features = features_sd = None
+        if x.ndim <= 3:  # as everywhere, images have latents only
+            absent = ~here.reshape(-1, *[1] * (x.ndim - 1))
+            features = torch.where(absent, self._impute(name, distances)[0], x)
+            features_sd = self._spread(name, distances, donors.values)[0].sqrt() * scale.scale * absent
+            if x.ndim == 2:
+                features, features_sd = features[:, None], features_sd[:, None]
+        return Imputed(latent[:, None], latent_sd[:, None], features, features_sd, settled)
+
+    def _spread(self, name: str, distances: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Variance ``(B, ...)`` of one more value around the mean of the neighbours, and ``(...)`` of all donors'."""
+        nearest, use = self._nearest(name, distances)
+        known = values[cast(Donors, self.donors[name]).present]
+        usual = known.var(0) if len(known) > 1 else torch.ones_like(values[0])
+        each, k = values[nearest], (use > 0).sum(1).reshape(-1, *[1] * (values.ndim - 1))
+        mean = torch.einsum("rk,rk...->r...", use, each)
+        variance = torch.einsum("rk,rk...->r...", use, (each - mean[:, None]).square())
+        return torch.where(k > 1, variance * (k + 1) / (k - 1).clamp(min=1), usual), usual
+
+    def _nearest(self, name: str, distances: Tensor) -> tuple[Tensor, Tensor]:
+        """The nearest donors ``(rows, K)`` and their weights: alike, or 0 where there are fewer."""
         donors: Any = self.donors[name]
         possible = distances.masked_fill(~donors.present, torch.inf)
         distance, nearest = possible.topk(min(self.neighbours, possible.shape[1]), largest=False)
         use = distance.isfinite().float()
-        use = use / use.sum(1, keepdim=True).clamp(min=1)
+        return nearest, use / use.sum(1, keepdim=True).clamp(min=1)
+
+    def _impute(self, name: str, distances: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Mean of the nearest donors, whether there is any, and their mean length, for rows of ``distances``."""
+        donors: Any = self.donors[name]
+        nearest, use = self._nearest(name, distances)
         scale: Any = self.encoders[name].scale
         mean = torch.einsum("rk,rk...->r...", use, donors.values[nearest])
         steps = (use * donors.lengths[nearest]).sum(1).round()

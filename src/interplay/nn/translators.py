@@ -158,6 +158,9 @@ class DirectedTranslators(Translator):
     .. math:: \Lambda_t = \sum_{s \in A \setminus t} \lambda_{s \to t}, \qquad
               \mu_t = \Lambda_t^{-1} \sum_{s \in A \setminus t} \lambda_{s \to t}\, \mu_{s \to t}
 
+    With three or more modalities the variances cannot all be right: every expert knows the prior, which the product
+    counts as often as there are sources, so several are too sure where one alone is not sure enough.
+
     Args:
         names: the modalities.
         width: width of the latents.

@@ -135,3 +135,12 @@ def test_bootstrap_draws_whole_subjects():
     copies = paired_bootstrap(np.repeat(d, 40, axis=1), np.repeat(np.arange(6), 40))
     assert (copies.low, copies.high) == pytest.approx((once.low, once.high))
     assert paired_bootstrap(np.repeat(d, 40, axis=1)).low > once.low + 0.1
+
+
+def test_one_subject_or_sample_has_no_interval():
+    """Drawn with replacement it is always itself: the spread over seeds alone would pass for certainty."""
+    d = np.random.default_rng(0).normal(size=(3, 20)) + 0.2
+    for differences, subjects in ((d, np.zeros(20)), (d[:, :1], None)):
+        found = paired_bootstrap(differences, subjects)
+        assert found.value == pytest.approx(differences.mean())
+        assert np.isnan([found.low, found.high, found.p_value]).all()

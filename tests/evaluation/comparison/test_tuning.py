@@ -92,6 +92,22 @@ def test_every_method_has_the_same_budget_and_a_space_of_real_parameters():
     assert space(ip.MultimodalClassifier("ensemble", dropout=0.1)).keys() == SHARED.keys() - {"dropout"}
 
 
+@pytest.mark.parametrize("name", names())
+def test_every_method_with_a_number_to_set_is_searched_between_ends_that_it_takes(name):
+    method = make(name)
+    searched = type(method).search_space
+    assert bool(searched) == any(type(value) in (int, float) for value in method.get_params().values())
+    for parameter, choice in searched.items():
+        for value in choice[:2] if isinstance(choice, tuple) else choice:
+            make(name).set_params(**{parameter: value}).check(("a", "b"), method.tasks[0])
+
+
+def test_cyin_and_knnimpute_search_what_is_their_own():
+    assert {"method__beta", "method__gamma", "method__reconstruction"} <= set(space(Entry("cyin", {})))
+    assert "method__beta" not in space(Entry(ip.methods.CyIN(beta=16.0), {}))
+    assert {"method__neighbours", "method__hidden"} <= set(space(Entry("knnimpute", {})))
+
+
 def test_cells_keep_what_was_chosen(tmp_path):
     data = {"made": (parts(), parts(1))}
     found = ip.compare(["joint", "logistic"], data, folder=tmp_path, tune=3, **OPTIONS)

@@ -144,7 +144,7 @@ def paired_bootstrap(
     Both are drawn with replacement, independently of each other, and the mean is weighted by how often each was drawn:
     :math:`\sum_{s,i} u_s v_i d_{si} / \sum_{s,i} u_s v_i` over the pairs that exist. It asks whether the difference
     would be there with other seeds and other samples. It errs on the careful side where both matter, and with few seeds
-    on the bold side: five seeds say little about seeds.
+    on the bold side: five seeds say little about seeds. One subject says nothing of others: interval and p are NaN.
 
     Args:
         differences: ``(S, n)`` by seed and sample; NaN where a seed did not test that sample.
@@ -164,6 +164,9 @@ def paired_bootstrap(
     # Sums by cluster: what a resample needs of the samples.
     sums = np.stack([np.bincount(members, row, m) for row in np.where(known, d, 0)])
     counts = np.stack([np.bincount(members, row_known, m) for row_known in known])
+    value = float(sums.sum() / counts.sum())
+    if m < 2:  # drawn with replacement it is always itself, which would pass for certainty
+        return Difference(value, np.nan, np.nan, np.nan)
     rng = np.random.default_rng(random_state)
     means = np.empty(n_bootstrap)
     for start in range(0, n_bootstrap, 250):  # bounded memory
@@ -176,4 +179,4 @@ def paired_bootstrap(
     low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
     tail = min((means <= 0).sum(), (means >= 0).sum())
     p = min(1.0, 2 * (tail + 1) / (len(means) + 1))
-    return Difference(float(sums.sum() / counts.sum()), float(low), float(high), p)
+    return Difference(value, float(low), float(high), p)
