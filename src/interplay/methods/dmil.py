@@ -198,12 +198,7 @@ class DMIL(Method):
 
     def prepare(self, training: Batch, fit: Fit) -> Batch:
         """Attach the composition of each training row, and note how often each modality and part is there."""
-        seen = Batch({}, {name: rows.cpu() for name, rows in training.present.items()})
-        if self.modality_dropout:
-            # A stream of its own, so that a resumed run finds the same rates.
-            seen = hide_modalities(seen, self.modality_dropout, torch.Generator().manual_seed(0))
-        there = _dmil_loss.masks(self.structure, seen).items()
-        self.rates = {name: max(float(rows.float().mean()), 1 / len(training)) for name, rows in there}
+        self.expect(training)
         if not self.supervised:
             return training
         shares = training.extra.get("composition")
@@ -213,6 +208,15 @@ class DMIL(Method):
         means = shares[:, -len(self.synergies) :].mean(0).clamp(0.05, 0.95)
         self.synergy_shares = dict(zip(self.synergies, means.tolist(), strict=True))
         return training.attach(composition=shares)
+
+    def expect(self, rows: Batch) -> None:
+        """Note how often each modality and part is there in training, modality dropout included."""
+        seen = Batch({}, {name: mask.cpu() for name, mask in rows.present.items()})
+        if self.modality_dropout:
+            # A stream of its own, so that a resumed run finds the same rates.
+            seen = hide_modalities(seen, self.modality_dropout, torch.Generator().manual_seed(0))
+        there = _dmil_loss.masks(self.structure, seen).items()
+        self.rates = {name: max(float(mask.float().mean()), 1 / len(rows)) for name, mask in there}
 
     def augment(self, batch: Batch) -> Batch:
         """Hide modalities at random."""

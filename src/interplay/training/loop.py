@@ -233,6 +233,8 @@ def train(
     if settings.checkpoints is not None:
         folder = Folder(settings.checkpoints, _describe(method, training, validation, settings, seed, gaps))
     training = _prepared(method, training, settings, seed, folder)
+    if gaps is not None:
+        method.expect(gaps.sample())
     for number, stage in enumerate(method.stages(settings.max_epochs)):
         name = f"{number}-{stage.name}"
         done = folder.read(name) if folder else None

@@ -1,0 +1,151 @@
+"""The terms of DMIL's loss: their values, their gradients, and what they are means over."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+
+from interplay.methods import Batch, Stage
+from interplay.methods.dmil import DMIL
+
+Built = Callable[..., DMIL]
+Rows = Callable[..., Batch]
+
+
+def test_without_bottlenecks_it_is_a_gated_mixture(built: Built, rows: Rows) -> None:
+    """Points for distributions and all variational and alignment weights zero: experts, gate, cross-entropies."""
+    method = built(DMIL("corrected", variational=False, bottleneck=0.0, width=8)).train()
+    batch = rows()
+    stage = Stage("joint", 1)
+    method.begin_stage(stage)
+    output = method(batch)
+    z = {name: method.embed[name](x) for name, x in method.encode(batch).items()}
+    m = {name: method.relevant[name].linear(x) for name, x in z.items()}
+    n = [method.irrelevant[name].linear(x) for name, x in z.items()]
+    inputs = {
+        "redundancy": method.shared["redundancy"].together.linear(torch.cat([m["a"], m["b"]], -1)),
+        "unique:a": method.unique["a"].linear(m["a"]),
+        "unique:b": method.unique["b"].linear(m["b"]),
+        "synergy": method.fusion["synergy"].layers(torch.cat([*n, n[0] * n[1]], -1)),
+    }
+    experts = {part: method.component_heads[part](x) for part, x in inputs.items()}
+    weights = method.gate(torch.cat([inputs[p] for p in ("redundancy", "unique:a", "unique:b", "synergy")], -1))
+    logits = (weights.softmax(-1)[..., None] * torch.stack(list(experts.values()), 1)).sum(1)
+    torch.testing.assert_close(output.logits, logits)
+    assert batch.target is not None
+    expected = cross_entropy(logits, batch.target)
+    expected = expected + 0.5 * sum(cross_entropy(method.heads[name](m[name]), batch.target) for name in m)
+    expected = expected + 0.8 * sum(cross_entropy(expert, batch.target) for expert in experts.values())
+    torch.testing.assert_close(method.loss(output, batch, stage).total, expected)
+
+
+@pytest.mark.parametrize("preset", ["supervised", "corrected", "published", "paper"])
+def test_divergences_equal_those_of_torch(preset: str, built: Built, rows: Rows, with_composition: Rows) -> None:
+    method = built(DMIL(preset, width=8)).train()
+    batch = with_composition(rows(), 4)
+    stage = Stage("joint", 1)
+    method.begin_stage(stage)
+    output = method(batch)
+    parts = method.loss(output, batch, stage).parts
+    h = output.latents
+
+    def normal(posterior: tuple[torch.Tensor, torch.Tensor]) -> torch.distributions.Normal:
+        return torch.distributions.Normal(posterior[0], torch.exp(posterior[1] / 2))
+
+    prior = torch.distributions.Normal(0.0, 1.0)
+    divergence = torch.distributions.kl_divergence
+    expected = {
+        "kl:a": divergence(normal(h["relevant"]["a"]), prior) + divergence(normal(h["irrelevant"]["a"]), prior),
+        "unique_kl:b": divergence(normal(h["own"]["b"]), prior),
+        "redundancy_kl": divergence(normal(h["shared"]["redundancy"]), prior),
+        "alignment:b": divergence(normal(h["shared"]["redundancy"]), normal(h["single"]["redundancy"]["b"])),
+    }
+    for name, value in expected.items():
+        torch.testing.assert_close(parts[name], value.mean())
+
+
+def test_what_is_shared_is_learned_from_each_modality_alone(built: Built, rows: Rows, with_composition: Rows) -> None:
+    """Each modality's own posterior of the shared part answers through the same head; absent ones are left out."""
+    method = built(DMIL(), n_modalities=3).eval()
+    batch = with_composition(rows(n_modalities=3, gaps=True), 5)
+    stage = Stage("joint", 1)
+    method.begin_stage(stage)
+    parts = method.loss(method(batch), batch, stage).parts
+    assert batch.target is not None
+    only_b = batch.with_present({name: batch.present[name] & (name == "b") for name in "abc"})
+    alone = method(only_b).components["redundancy"]
+    there = batch.present["b"]
+    expected = cross_entropy(alone[there], batch.target[there]) * there.sum() / len(batch)
+    torch.testing.assert_close(parts["single:b"], expected)
+
+
+@pytest.mark.parametrize("preset", ["supervised", "corrected", "paper"])
+def test_loss_of_a_batch_is_the_weighted_mean_of_its_parts(
+    preset: str, built: Built, rows: Rows, with_composition: Rows
+) -> None:
+    method = built(DMIL(preset)).eval()
+    batch = with_composition(rows(40), 4)
+    for stage in method.stages(14):
+        method.begin_stage(stage)
+        whole = method.loss(method(batch), batch, stage).total
+        halves = [method.loss(method(part), part, stage).total for part in (batch[:30], batch[30:])]
+        torch.testing.assert_close(whole, 0.75 * halves[0] + 0.25 * halves[1])
+
+
+@pytest.mark.parametrize("preset", ["supervised", "published"])
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+def test_also_with_gaps_the_loss_does_not_depend_on_how_rows_are_batched(
+    preset: str, dropout: float, built: Built, rows: Rows, with_composition: Rows
+) -> None:
+    """Rows that lack a modality are unevenly spread: means over what a batch has would not average."""
+    batch = with_composition(rows(40, gaps=True), 4)
+    order = torch.stack(list(batch.present.values())).sum(0).argsort()
+    method = built(DMIL(preset, modality_dropout=dropout)).eval()
+    batch = method.prepare(batch[order], lambda *_: None)
+    for stage in method.stages(14):
+        method.begin_stage(stage)
+        whole = method.loss(method(batch), batch, stage)
+        halves = [method.loss(method(part), part, stage) for part in (batch[:10], batch[10:])]
+        torch.testing.assert_close(whole.total, 0.25 * halves[0].total + 0.75 * halves[1].total)
+    # Without dropout each term is the mean over the rows that have what it needs.
+    if not dropout:
+        losses = cross_entropy(method(batch).unimodal["a"], batch.target, reduction="none")
+        torch.testing.assert_close(whole.parts["head:a"], losses[batch.present["a"]].mean())
+
+
+def test_rates_are_those_of_training_with_dropout(built: Built, rows: Rows) -> None:
+    method = built(DMIL("corrected", modality_dropout=0.5))
+    batch = rows(4000)
+    method.prepare(batch, lambda *_: None)
+    first = dict(method.rates)
+    # Both are drawn with 1/2 each; where both would go, one stays: 1/4 + 1/4 + 1/8 for either, 1/4 for both.
+    assert first["present:a"] == pytest.approx(0.625, abs=0.03)
+    assert first["available:synergy"] == pytest.approx(0.25, abs=0.03)
+    assert first["available:redundancy"] == 1
+    method.prepare(batch, lambda *_: None)
+    assert method.rates == first
+
+
+@pytest.mark.parametrize("preset", ["supervised", "published"])
+def test_mixed_precision_keeps_divergences_in_full_precision(
+    preset: str, built: Built, rows: Rows, with_composition: Rows
+) -> None:
+    method = built(DMIL(preset, width=8)).train()
+    batch = with_composition(rows(gaps=True), 4)
+    stage = Stage("joint", 1)
+    method.begin_stage(stage)
+    with torch.autocast("cpu", torch.bfloat16):
+        output = method(batch)
+        loss = method.loss(output, batch, stage)
+    assert output.latents["relevant"]["a"][0].dtype == torch.bfloat16
+    assert all(loss.parts[name].dtype == torch.float32 for name in ("kl:a", "redundancy_kl", "alignment:b", "fused"))
+    q, n = (
+        torch.distributions.Normal(m.double(), (v.double() / 2).exp())
+        for m, v in (output.latents["relevant"]["a"], output.latents["irrelevant"]["a"])
+    )
+    prior = torch.distributions.Normal(torch.zeros((), dtype=torch.float64), torch.ones((), dtype=torch.float64))
+    exact = sum(torch.distributions.kl_divergence(d, prior).mean(-1) for d in (q, n)) * batch.present["a"]
+    torch.testing.assert_close(loss.parts["kl:a"].double(), exact.mean(), rtol=1e-6, atol=1e-7)
+    loss.total.backward()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in method.parameters())
