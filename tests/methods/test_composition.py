@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from interplay.data.datasets import make_interactions
-from interplay.methods import Batch, Output, Stage
+from interplay.methods import Batch, Method, Output, Stage
 from interplay.methods._composition import PosteriorTowers, assign_folds, composition, gaussian_information
 from interplay.methods.dmil import DMIL
 from interplay.training import Settings, prepare, to_batch
@@ -78,6 +78,31 @@ def test_each_tower_keeps_its_own_best_epoch(monkeypatch: pytest.MonkeyPatch, bu
     information = towers.information(batch.target)
     expected = good.log_softmax(-1).gather(1, batch.target[:, None])[:, 0] - towers.log_prior[batch.target]
     torch.testing.assert_close(information, expected[:, None].expand(-1, 3))
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_a_row_is_told_by_classifiers_that_never_saw_it(grouped: bool, built: Built, rows: Rows) -> None:
+    """Each is held out once, its group with it, and gets the shares that were found for it."""
+    number = torch.arange(60)
+    batch = rows(60).attach(row=number, group=number // (4 if grouped else 1))
+    seen: list[tuple[Batch, Batch]] = []
+
+    def fit(towers: Method, training: Batch, held_out: Batch) -> None:
+        assert isinstance(towers, PosteriorTowers)
+        assert held_out.target is not None
+        seen.append((training, held_out))
+        right, even = torch.nn.functional.one_hot(held_out.target, 3) * 9.0, held_out.extra["row"] % 2 == 0
+        # The first modality knows even rows, the second odd ones, both together all.
+        answers = [torch.where(known[:, None], right, towers.log_prior) for known in (even, ~even, even | ~even)]
+        towers.best = {k: (0.0, answer) for k, answer in enumerate(answers)}
+
+    shares = built(DMIL(n_folds=3)).prepare(batch, fit).extra["composition"]
+    assert shares.argmax(-1).tolist() == [1, 2] * 30
+    assert len(seen) == 3
+    for training, held_out in seen:
+        assert sorted([*training.extra["row"].tolist(), *held_out.extra["row"].tolist()]) == number.tolist()
+        assert not set(training.extra["group"].tolist()) & set(held_out.extra["group"].tolist())
+    assert sorted(row for _, held_out in seen for row in held_out.extra["row"].tolist()) == number.tolist()
 
 
 def test_composition_targets_find_the_kind_of_each_sample(built: Built) -> None:

@@ -10,7 +10,7 @@ import interplay as ip
 from interplay import MultimodalClassifier, MultimodalDataset, methods
 from interplay.data.datasets import make_interactions
 from interplay.information import entropy, mutual_information
-from interplay.methods import Batch, _dmil_diagnostics
+from interplay.methods import Batch, Stage, _dmil_diagnostics
 from interplay.methods.dmil import DMIL
 from interplay.nn import MaskedEncoder, Standardize
 from interplay.training import Settings, train
@@ -127,6 +127,23 @@ def test_synergy_that_says_almost_nothing_says_nothing(built: Built) -> None:
     heard = method._silence(torch.stack([trace, loud]))
     torch.testing.assert_close(heard[0], prior)
     torch.testing.assert_close(heard[1], loud)
+
+
+def test_only_evaluation_silences_what_synergy_hardly_says(built: Built, rows: Rows) -> None:
+    """In training it must go on learning; the mixture is made of what is left."""
+    method, batch = built(DMIL()), rows()
+    method.begin_stage(Stage("joint", 1))
+    prior = method.log_prior
+    head = method.component_heads["synergy"]
+    for said, silenced in (([0.05, 0.0, 0.0], True), ([-3.0, 0.0, 3.0], False)):
+        with torch.no_grad():
+            head.weight.zero_()
+            head.bias.copy_(prior + torch.tensor(said))
+        training, evaluation = method.train()(batch), method.eval()(batch)
+        torch.testing.assert_close(training.components["synergy"], head.bias.expand(40, 3))
+        torch.testing.assert_close(evaluation.components["synergy"], (prior if silenced else head.bias).expand(40, 3))
+        mixed = sum(evaluation.gate[part][:, None] * logits for part, logits in evaluation.components.items())
+        torch.testing.assert_close(evaluation.logits, mixed)
 
 
 # --- what it tells

@@ -1,10 +1,11 @@
 """The terms of DMIL's loss: their values, their gradients, and what they are means over."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import pytest
 import torch
-from torch.nn.functional import cross_entropy
+from torch import Tensor
+from torch.nn.functional import cross_entropy, mse_loss
 
 from interplay.methods import Batch, Stage
 from interplay.methods.dmil import DMIL
@@ -38,6 +39,82 @@ def test_without_bottlenecks_it_is_a_gated_mixture(built: Built, rows: Rows) -> 
     expected = expected + 0.5 * sum(cross_entropy(method.heads[name](m[name]), batch.target) for name in m)
     expected = expected + 0.8 * sum(cross_entropy(expert, batch.target) for expert in experts.values())
     torch.testing.assert_close(method.loss(output, batch, stage).total, expected)
+
+
+@pytest.mark.parametrize("name", ["intra", "consistency", "joint"])
+def test_supervised_loss_equals_its_slow_twin(name: str, built: Built, rows: Rows, with_composition: Rows) -> None:
+    """The equation of the page without bottlenecks, row by row: the first stage has no mixture yet, the second is
+    frozen below the parts.
+    """
+    method = built(DMIL(variational=False, bottleneck=0.0, width=8)).train()
+    batch = method.prepare(with_composition(rows(), 4), lambda *_: None)
+    stage = next(stage for stage in method.stages(9) if stage.name == name)
+    method.begin_stage(stage)
+    output = method(batch)
+    h, prior, expected, n = output.latents, method.log_prior, 0.0, len(batch)
+    mean_share = float(batch.extra["composition"][:, 3].mean())
+    assert 0.05 < mean_share < 0.95
+    for i in range(n):
+        y, c = int(batch.target[i]), batch.extra["composition"][i]
+        alone = [method.component_heads["redundancy"](h["single"]["redundancy"][m][0][i]) for m in "ab"]
+        synergy = output.components["synergy"][i].log_softmax(-1)
+        row = -c[3] / mean_share * synergy[y]
+        row = row + (1 - c[3]) / (1 - mean_share) * sum(prior[k].exp() * (prior[k] - synergy[k]) for k in range(3))
+        if name != "consistency":
+            row = row - sum(logits[i].log_softmax(-1)[y] for logits in output.unimodal.values())
+        if name != "intra":
+            parts = ("redundancy", "unique:a", "unique:b")
+            row = row - output.logits[i].log_softmax(-1)[y]
+            row = row - sum(output.components[part][i].log_softmax(-1)[y] for part in parts)
+            row = row - sum(logits.log_softmax(-1)[y] for logits in alone) / 2
+            row = row - sum(c[k] * output.gate[part][i].log() for k, part in enumerate((*parts, "synergy")))
+        expected = expected + row / n
+    torch.testing.assert_close(method.loss(output, batch, stage).total, expected)
+
+
+def gradients(loss: Tensor, tensors: Iterable[Tensor]) -> list[Tensor]:
+    found = torch.autograd.grad(loss, [*tensors], retain_graph=True, materialize_grads=True)
+    return [gradient.clone() for gradient in found]
+
+
+@pytest.mark.parametrize("preset", ["supervised", "corrected"])
+def test_the_fused_term_teaches_parts_only_where_nothing_else_does(
+    preset: str, built: Built, rows: Rows, with_composition: Rows
+) -> None:
+    method = built(DMIL(preset, width=8)).train()
+    batch, stage = with_composition(rows(), 4), Stage("joint", 1)
+    method.begin_stage(stage)
+    output = method(batch)
+    fused = method.loss(output, batch, stage).parts["fused"]
+    own = gradients(fused, [*output.components.values(), *method.component_heads.parameters()])
+    assert any(gradient.any() for gradient in own) == (preset == "corrected")
+    assert all(gradient.any() for gradient in gradients(fused, method.gate.parameters()))
+
+
+@pytest.mark.parametrize("preset", ["supervised", "corrected", "paper", "published"])
+def test_reconstruction_does_not_move_its_target(preset: str, built: Built, rows: Rows, with_composition: Rows) -> None:
+    """The encoder learns to be decoded, not to be small; the released code lets it be small."""
+    method = built(DMIL(preset, width=8)).train()
+    batch, stage = with_composition(rows(), 4), Stage("joint", 1)
+    method.begin_stage(stage)
+    output = method(batch)
+    h, parts = output.latents, method.loss(output, batch, stage).parts
+    decoded = {
+        "reconstruction:a": (method.decoder["a"](torch.cat([h["m"]["a"], h["n"]["a"]], -1)), h["z"]["a"]),
+        "consistency_reconstruction:a": (
+            method.consistency_decoder["a"](torch.cat([h["r"]["redundancy"], h["u"]["a"]], -1)),
+            h["means"]["a"],
+        ),
+    }
+    below = [*method.embed.parameters(), *method.encoders.parameters()]
+    for name, (found, target) in decoded.items():
+        fixed, moving = (mse_loss(found, t) for t in (target.detach(), target))
+        expected = gradients(moving if preset == "published" else fixed, below)
+        torch.testing.assert_close(gradients(parts[name], below), expected)
+        assert any(
+            (a - b).abs().max() > 1e-3 * a.abs().max()
+            for a, b in zip(gradients(fixed, below), gradients(moving, below), strict=True)
+        )
 
 
 @pytest.mark.parametrize("preset", ["supervised", "corrected", "published", "paper"])

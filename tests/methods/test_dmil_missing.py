@@ -3,15 +3,24 @@
 from collections.abc import Callable
 
 import numpy as np
+import pytest
 import torch
 
 from interplay import MultimodalClassifier, MultimodalDataset
-from interplay.methods import Batch
+from interplay.data.missing import Independent
+from interplay.methods import Batch, Stage
 from interplay.methods.dmil import DMIL, hide_modalities
 from interplay.nn import consensus
+from interplay.training import Gaps, to_batch
 
 Built = Callable[..., DMIL]
 Rows = Callable[..., Batch]
+
+
+def blobs(n: int) -> MultimodalDataset:
+    rng = np.random.default_rng(0)
+    y = rng.integers(3, size=n)
+    return MultimodalDataset({name: rng.normal(size=(n, 6)) + y[:, None] for name in "ab"}, y)
 
 
 def test_posterior_of_an_absent_modality_is_its_prior(built: Built, rows: Rows) -> None:
@@ -82,3 +91,37 @@ def test_modality_dropout_and_real_gaps_train(gappy: MultimodalDataset) -> None:
     for model in (plain, dropped):
         assert model.score(gappy) > 0.6
     assert not np.array_equal(plain.predict_proba(gappy), dropped.predict_proba(gappy))
+
+
+# --- gaps that the loop draws
+
+
+def test_terms_are_means_over_the_rows_that_missing_leaves(built: Built) -> None:
+    """Over many epochs a term of a gappy modality is the mean over all rows, as it is without gaps."""
+    method, data = built(DMIL("corrected")).eval(), blobs(60)
+    batch, gaps = to_batch(data, data.codes), Gaps(Independent({"a": 0.6}), data)
+    batch = method.prepare(batch, lambda *_: None)
+    stage = Stage("joint", 1)
+    method.begin_stage(stage)
+    complete = method.loss(method(batch), batch, stage).parts
+    method.expect(gaps.sample())
+    epochs = [batch.with_present(gaps.draw(seed)) for seed in range(1000, 1200)]
+    for term in ("head:a", "head:b", "unique:a", "kl:a", "alignment:a"):
+        mean = torch.stack([method.loss(method(epoch), epoch, stage).parts[term] for epoch in epochs]).mean()
+        assert mean.item() == pytest.approx(complete[term].item(), rel=0.05), term
+
+
+def test_training_tells_what_missing_leaves() -> None:
+    params = {"max_epochs": 1, "batch_size": 32, "width": 8, "random_state": 0}
+    data = blobs(60)
+    plain = MultimodalClassifier(DMIL("corrected"), **params).fit(data)
+    assert set(plain.method_.rates.values()) == {1.0}
+    dropped = MultimodalClassifier(DMIL("corrected"), missing=Independent({"a": 0.6}), **params).fit(data)
+    found = dropped.method_.rates
+    assert found["present:b"] == found["available:redundancy"] == 1
+    for name in ("present:a", "available:unique:a", "available:synergy", "complete:redundancy"):
+        assert found[name] == pytest.approx(0.4, abs=0.02), name
+    # The method's own dropout comes on top: hidden with 1/2 each, one spared where both would go.
+    twice = MultimodalClassifier(DMIL("corrected", modality_dropout=0.5), missing=Independent({"a": 0.6}), **params)
+    found = twice.fit(data).method_.rates
+    assert found["present:a"] == pytest.approx(0.4 * 0.625, abs=0.02)
