@@ -276,13 +276,3 @@ def test_bank_and_vectors_marginalise_alike(head: str, data: MultimodalDataset) 
         by_bank = built._over_bank(features, torch.tensor([True, False])).log_softmax(-1)
     assert len(data) == 120
     torch.testing.assert_close(by_bank, by_vector, rtol=1e-4, atol=1e-4)
-
-
-def test_parameters_are_checked(data: MultimodalDataset) -> None:
-    for method, message in (
-        (TCMax("linear"), "head must be one of"),
-        (TCMax(label_marginal="batch"), "label_marginal must be"),
-        (TCMax(hidden=0), "at least 1"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            MultimodalClassifier(method).fit(data)

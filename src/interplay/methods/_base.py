@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from interplay.methods._criteria import LOSSES, mean_loss, row_losses
+from interplay.methods._limits import Limits, check_limits
 from interplay.methods._values import Batch, Imputed, Loss, Output
 from interplay.nn import ByName
 
@@ -60,6 +61,8 @@ class Method(nn.Module, ABC):
     min_modalities: ClassVar[int] = 2
     max_modalities: ClassVar[int | None] = None
     learns_from_gaps: ClassVar[bool] = True
+    # Which values the parameters may have; check refuses others.
+    limits: ClassVar[Limits] = {}
     # Where good values of the parameters may lie, for those who search them; {} has nothing to search.
     search_space: ClassVar[SearchSpace] = {}
     # Attributes beside weights and buffers that a stage carries from step to step; checkpoints keep them.
@@ -108,12 +111,13 @@ class Method(nn.Module, ABC):
         return ", ".join(f"{k}={v!r}" for k, v in self.get_params().items() if v != defaults[k].default)
 
     def check(self, names: tuple[str, ...], task: str) -> None:
-        """Refuse tasks and numbers of modalities that the method does not support.
+        """Refuse parameters outside their limits, tasks and numbers of modalities that the method does not support.
 
         Raises:
             ValueError: naming what was expected, found, and an alternative.
         """
         title = type(self).__name__
+        check_limits(title, self.get_params(), self.limits)
         if task not in self.tasks:
             raise ValueError(
                 f"{title} supports {' and '.join(self.tasks)}, not {task}; "

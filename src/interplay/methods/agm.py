@@ -9,6 +9,7 @@ from torch import Tensor
 
 from interplay.methods._base import SearchSpace, Stage
 from interplay.methods._fusion import mean_of_others
+from interplay.methods._limits import NONNEGATIVE, Limits
 from interplay.methods._values import Batch, Output
 from interplay.methods.joint import Joint
 
@@ -47,6 +48,7 @@ class AGM(Joint):
 
     keeps = ("steps", "pace")
 
+    limits: ClassVar[Limits] = {**Joint.limits, "alpha": NONNEGATIVE}
     search_space: ClassVar[SearchSpace] = {"alpha": (0.2, 2.0, "log")}
 
     def __init__(self, alpha: float = 1.0, fusion: str = "concat", hidden: int = 64) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import cast
+from typing import ClassVar, cast
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from interplay.data.missing import Pattern, as_pattern
 from interplay.methods import _cyin_impute, _cyin_loss
 from interplay.methods._base import ANY_TASK, Method, Stage
 from interplay.methods._cyin_presets import ABLATIONS, PRESETS, Form
+from interplay.methods._limits import COUNT, NONNEGATIVE, POSITIVE, Limits
 from interplay.methods._values import Batch, Imputed, Loss, Output, any_present
 from interplay.nn import ByName, GaussianHead, MaskedEncoder, PointHead, Posterior, sample_gaussian
 from interplay.nn.fusion import ConcatHead
@@ -72,6 +73,14 @@ class CyIN(Method):
     """
 
     tasks = ANY_TASK
+    limits: ClassVar[Limits] = {
+        "preset": tuple(PRESETS),
+        "translator": (*TRANSLATORS, None),
+        "without": (*ABLATIONS, None),
+        **dict.fromkeys(("width", "hidden", "tokens", "blocks", "layers"), COUNT),
+        "beta": replace(POSITIVE, optional=True),
+        **dict.fromkeys(("gamma", "reconstruction"), replace(NONNEGATIVE, optional=True)),
+    }
     epoch: Tensor
 
     def __init__(
@@ -104,22 +113,10 @@ class CyIN(Method):
         self.without = without
 
     def check(self, names: tuple[str, ...], task: str) -> None:
-        """As the base, and the parameters must make sense."""
+        """As the base, attention heads must share the hidden width, and the pattern must be one."""
         super().check(names, task)
-        choices = {"preset": tuple(PRESETS), "translator": (None, *TRANSLATORS), "without": (None, *ABLATIONS)}
-        for name, allowed in choices.items():
-            if getattr(self, name) not in allowed:
-                expected = ", ".join(map(repr, allowed))
-                raise ValueError(f"CyIN: {name} must be one of {expected}; found {getattr(self, name)!r}")
-        for name in ("width", "hidden", "tokens", "blocks", "layers"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"CyIN: {name} must be at least 1, found {getattr(self, name)!r}")
         if self.hidden % HEADS:
             raise ValueError(f"CyIN: hidden must be a multiple of {HEADS} (attention heads), found {self.hidden}")
-        for name in ("beta", "gamma", "reconstruction"):
-            value = getattr(self, name)
-            if value is not None and not (value > 0 if name == "beta" else value >= 0):
-                raise ValueError(f"CyIN: {name} must be positive, found {value!r}")
         as_pattern(self.pattern)
 
     @property

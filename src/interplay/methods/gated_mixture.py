@@ -1,11 +1,13 @@
 """A plain gated mixture of additive, unimodal and joint experts: DMIL without anything that names its parts."""
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 from torch import nn
 
 from interplay.methods._base import ANY_TASK, Method, Stage
+from interplay.methods._limits import COUNT, Limits
 from interplay.methods._values import REDUNDANCY, SYNERGY, Batch, Loss, Output, any_present, unique
 from interplay.nn import ByName
 
@@ -25,6 +27,8 @@ class GatedMixture(Method):
     """
 
     tasks = ANY_TASK
+
+    limits: ClassVar[Limits] = {"hidden": COUNT}
 
     def __init__(self, hidden: int = 64) -> None:
         super().__init__()

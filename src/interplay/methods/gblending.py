@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from interplay.methods._base import SearchSpace, Stage
 from interplay.methods._fusion import MultiHead, unimodal_losses
+from interplay.methods._limits import COUNT, Limits, Range
 from interplay.methods._values import Batch, Loss, Output, any_present
 from interplay.nn import ByName
 
@@ -39,20 +40,15 @@ class GBlending(MultiHead):
     weights: Tensor
     start: Tensor
 
+    limits: ClassVar[Limits] = {
+        **MultiHead.limits, "probe": Range(0, 1, low_open=True, high_open=True), "super_epochs": COUNT,
+    }  # fmt: skip
     search_space: ClassVar[SearchSpace] = {"probe": (0.1, 0.5, "linear"), "super_epochs": [1, 3, 5]}
 
     def __init__(self, probe: float = 0.25, super_epochs: int = 1, hidden: int = 64) -> None:
         super().__init__(hidden=hidden)
         self.probe = probe
         self.super_epochs = super_epochs
-
-    def check(self, names: tuple[str, ...], task: str) -> None:
-        """As the base, and the share must leave epochs for both runs."""
-        super().check(names, task)
-        if not 0 < self.probe < 1:
-            raise ValueError(f"GBlending: probe must lie between 0 and 1, found {self.probe!r}")
-        if self.super_epochs < 1:
-            raise ValueError(f"GBlending: super_epochs must be at least 1, found {self.super_epochs!r}")
 
     def build_parts(self, widths: Mapping[str, int], n_classes: int) -> None:
         """Create the heads and the copies that measure."""

@@ -6,10 +6,9 @@ from typing import ClassVar
 from torch import Tensor
 
 from interplay.methods._base import ANY_TASK, Method, SearchSpace, Stage
+from interplay.methods._limits import FRACTION, Limits, Range
 from interplay.methods._values import Batch, Loss, Output, any_present
 from interplay.nn.fusion import HEADS
-
-FILLS = ("mean", "zero")
 
 
 class Joint(Method):
@@ -36,6 +35,9 @@ class Joint(Method):
     tasks = ANY_TASK
     min_modalities = 1
 
+    limits: ClassVar[Limits] = {
+        "fusion": tuple(HEADS), "hidden": Range(0, whole=True), "dropout": FRACTION, "fill": ("mean", "zero"),
+    }  # fmt: skip
     search_space: ClassVar[SearchSpace] = {"hidden": [32, 64, 128]}
 
     def __init__(self, fusion: str = "concat", hidden: int = 64, dropout: float = 0.0, fill: str = "mean") -> None:
@@ -46,14 +48,13 @@ class Joint(Method):
         self.fill = fill
 
     def check(self, names: tuple[str, ...], task: str) -> None:
-        """As the base, and the head must exist."""
+        """As the base, and only one head can do without a hidden layer."""
         super().check(names, task)
-        if self.fusion not in HEADS:
-            raise ValueError(f"fusion must be one of {', '.join(map(repr, HEADS))}, found {self.fusion!r}")
-        if self.fill not in FILLS:
-            raise ValueError(f"fill must be {' or '.join(map(repr, FILLS))}, found {self.fill!r}")
         if self.hidden < 1 and self.fusion != "concat":
-            raise ValueError(f"fusion {self.fusion!r} needs hidden >= 1, found {self.hidden}")
+            title = type(self).__name__
+            raise ValueError(
+                f"{title}: hidden must be an integer >= 1 with fusion={self.fusion!r}, found {self.hidden}"
+            )
 
     def build_parts(self, widths: Mapping[str, int], n_classes: int) -> None:
         """Create the head."""

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from interplay.methods._base import Fit
+from interplay.methods._limits import COUNT, Limits
 from interplay.methods._values import Batch, Output, all_present, any_present
 from interplay.methods.joint import Joint
 from interplay.nn import ByName, valid_steps
@@ -38,15 +39,11 @@ class KNNImpute(Joint):
         Troyanskaya et al., Missing value estimation methods for DNA microarrays, Bioinformatics 2001.
     """
 
+    limits: ClassVar[Limits] = {**Joint.limits, "neighbours": COUNT}
+
     def __init__(self, neighbours: int = 5, hidden: int = 64, dropout: float = 0.0) -> None:
         super().__init__(hidden=hidden, dropout=dropout)
         self.neighbours = neighbours
-
-    def check(self, names: tuple[str, ...], task: str) -> None:
-        """As the base, and there must be a neighbour."""
-        super().check(names, task)
-        if not isinstance(self.neighbours, int) or self.neighbours < 1:
-            raise ValueError(f"KNNImpute: neighbours must be an integer >= 1, found {self.neighbours!r}")
 
     def build_parts(self, widths: Mapping[str, int], n_classes: int) -> None:
         """Create the head and room for the donors."""

@@ -8,10 +8,9 @@ from torch import Tensor, nn
 
 from interplay.methods._base import SearchSpace, Stage
 from interplay.methods._fusion import MultiHead
+from interplay.methods._limits import COUNT, NONNEGATIVE, POSITIVE, Limits
 from interplay.methods._values import Batch, Loss, Output
 from interplay.nn import ByName
-
-STRATEGIES = ("greedy", "independent", "collaborative")
 
 
 class MCR(MultiHead):
@@ -45,6 +44,12 @@ class MCR(MultiHead):
 
     tasks = ("classification",)
 
+    limits: ClassVar[Limits] = {
+        **dict.fromkeys(("regularisation", "unimodal", "contrast", "bottleneck"), NONNEGATIVE),
+        **dict.fromkeys(("permutations", "hidden"), COUNT),
+        "strategy": ("greedy", "independent", "collaborative"),
+        "temperature": POSITIVE,
+    }
     search_space: ClassVar[SearchSpace] = {
         "regularisation": (1e-3, 0.1, "log"),
         "unimodal": (1e-3, 0.1, "log"),
@@ -70,12 +75,6 @@ class MCR(MultiHead):
         self.temperature = temperature
         self.permutations = permutations
         self.bottleneck = bottleneck
-
-    def check(self, names: tuple[str, ...], task: str) -> None:
-        """As the base, and the strategy must be known."""
-        super().check(names, task)
-        if self.strategy not in STRATEGIES:
-            raise ValueError(f"MCR: strategy must be one of {', '.join(STRATEGIES)}, found {self.strategy!r}")
 
     def build_parts(self, widths: Mapping[str, int], n_classes: int) -> None:
         """Create the heads and the projections of the contrast."""

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from interplay.methods._base import Method, SearchSpace, Stage, cross_entropy
+from interplay.methods._limits import COUNT, POSITIVE, Limits
 from interplay.methods._values import Batch, Loss, Output, any_present
 from interplay.nn import ByName
 
@@ -36,6 +37,7 @@ class MLA(Method):
 
     projection: Tensor
 
+    limits: ClassVar[Limits] = {"width": COUNT, "alpha": POSITIVE}
     search_space: ClassVar[SearchSpace] = {"alpha": (0.01, 1.0, "log")}
 
     def __init__(self, width: int = 64, alpha: float = 0.1) -> None:

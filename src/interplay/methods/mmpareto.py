@@ -7,6 +7,7 @@ from torch import Tensor
 
 from interplay.methods._base import SearchSpace, Stage
 from interplay.methods._fusion import MultiHead
+from interplay.methods._limits import POSITIVE, Limits
 from interplay.methods._values import Batch, Loss, Output
 
 
@@ -34,6 +35,7 @@ class MMPareto(MultiHead):
         Wei and Hu, MMPareto: Boosting Multimodal Learning with Innocent Unimodal Assistance, ICML 2024.
     """
 
+    limits: ClassVar[Limits] = {**MultiHead.limits, "gamma": POSITIVE}
     search_space: ClassVar[SearchSpace] = {"gamma": (0.5, 3.0, "linear")}
 
     def __init__(self, gamma: float = 1.5, hidden: int = 64) -> None:

@@ -6,6 +6,7 @@ import torch
 
 from interplay.methods._base import ANY_TASK, SearchSpace, Stage
 from interplay.methods._fusion import LinearFusion, mean_of_others, scores
+from interplay.methods._limits import NONNEGATIVE, Limits
 from interplay.methods._values import Batch, Output
 
 
@@ -34,6 +35,7 @@ class OGM(LinearFusion):
 
     tasks = ANY_TASK
 
+    limits: ClassVar[Limits] = {"alpha": NONNEGATIVE}
     search_space: ClassVar[SearchSpace] = {"alpha": (0.1, 1.0, "linear")}
 
     def __init__(self, alpha: float = 0.8, enhance: bool = True) -> None:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from interplay.methods._base import ANY_TASK, SearchSpace, Stage
 from interplay.methods._fusion import LinearFusion, mean_of_others, scores
+from interplay.methods._limits import NONNEGATIVE, Limits, Range
 from interplay.methods._values import Batch, Loss, Output
 
 
@@ -34,6 +35,7 @@ class OPM(LinearFusion):
 
     keeps = ("rates",)
 
+    limits: ClassVar[Limits] = {"base": Range(0, 1), "scale": NONNEGATIVE}
     search_space: ClassVar[SearchSpace] = {"base": (0.05, 0.5, "linear"), "scale": (0.3, 3.0, "log")}
 
     def __init__(self, base: float = 0.25, scale: float = 1.0) -> None:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from interplay.methods._base import SearchSpace, Stage, cross_entropy
 from interplay.methods._fusion import LinearFusion
+from interplay.methods._limits import FRACTION, NONNEGATIVE, Limits
 from interplay.methods._values import Batch, Loss, Output
 
 
@@ -37,6 +38,7 @@ class PMR(LinearFusion):
 
     keeps = ("prototypes",)
 
+    limits: ClassVar[Limits] = {"alpha": NONNEGATIVE, "momentum": FRACTION, "entropy": NONNEGATIVE}
     search_space: ClassVar[SearchSpace] = {"alpha": (0.1, 3.0, "log"), "momentum": (0.1, 0.9, "linear")}
 
     def __init__(self, alpha: float = 1.0, momentum: float = 0.5, entropy: float = 0.0) -> None:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from interplay.methods._base import ANY_TASK, Method, SearchSpace, Stage
+from interplay.methods._limits import COUNT, NONNEGATIVE, Limits
 from interplay.methods._values import Batch, Loss, Output, any_present
 from interplay.nn import ByName, GaussianHead, Posterior, bottleneck_decoder, sample_gaussian
 from interplay.nn.losses import gaussian_kl
@@ -42,6 +43,7 @@ class PoE(Method):
 
     tasks = ANY_TASK
 
+    limits: ClassVar[Limits] = {"latent": COUNT, "hidden": COUNT, "generative": NONNEGATIVE, "beta": NONNEGATIVE}
     search_space: ClassVar[SearchSpace] = {"generative": (0.01, 1.0, "log"), "beta": (0.01, 1.0, "log")}
 
     def __init__(self, latent: int = 64, hidden: int = 64, generative: float = 0.1, beta: float = 0.1) -> None:

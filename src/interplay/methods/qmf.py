@@ -8,6 +8,7 @@ from torch import Tensor
 
 from interplay.methods._base import SearchSpace, Stage, cross_entropy
 from interplay.methods._fusion import LinearFusion, unimodal_losses
+from interplay.methods._limits import NONNEGATIVE, Limits
 from interplay.methods._values import Batch, Loss, Output
 
 
@@ -32,6 +33,7 @@ class QMF(LinearFusion):
 
     keeps = ("accumulated",)
 
+    limits: ClassVar[Limits] = {"rank": NONNEGATIVE}
     search_space: ClassVar[SearchSpace] = {"rank": (0.1, 3.0, "log")}
 
     def __init__(self, rank: float = 1.0) -> None:

@@ -9,11 +9,11 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu
 
 from interplay.methods._base import Method, SearchSpace, Stage, cross_entropy
+from interplay.methods._limits import COUNT, Limits
 from interplay.methods._values import Batch, Loss, Output, any_present
 from interplay.nn import ByName
 from interplay.nn.losses import AdditiveStatistics, tcmax, tcmax_additive, tcmax_posterior
 
-HEADS = ("conditional", "additive", "interaction", "joint")
 CELLS = 65536
 
 
@@ -57,6 +57,11 @@ class TCMax(Method):
     marginals: Tensor
     bank: Tensor
 
+    limits: ClassVar[Limits] = {
+        "head": ("conditional", "additive", "interaction", "joint"),
+        "label_marginal": ("uniform", "prior"),
+        **dict.fromkeys(("hidden", "negatives", "bank_size"), COUNT),
+    }
     search_space: ClassVar[SearchSpace] = {"label_marginal": ["uniform", "prior"]}
 
     def __init__(
@@ -73,16 +78,6 @@ class TCMax(Method):
         self.label_marginal = label_marginal
         self.negatives = negatives
         self.bank_size = bank_size
-
-    def check(self, names: tuple[str, ...], task: str) -> None:
-        """As the base, and the parameters must be known."""
-        super().check(names, task)
-        if self.head not in HEADS:
-            raise ValueError(f"TCMax: head must be one of {', '.join(map(repr, HEADS))}, found {self.head!r}")
-        if self.label_marginal not in ("uniform", "prior"):
-            raise ValueError(f"TCMax: label_marginal must be 'uniform' or 'prior', found {self.label_marginal!r}")
-        if min(self.hidden, self.negatives, self.bank_size) < 1:
-            raise ValueError("TCMax: hidden, negatives and bank_size must be at least 1")
 
     def build_parts(self, widths: Mapping[str, int], n_classes: int) -> None:
         """Create the additive heads, the correction or joint head, and the stores for marginalisation."""
