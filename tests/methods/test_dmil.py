@@ -100,10 +100,16 @@ def test_every_option_learns(params: Mapping[str, object], parts: list[str], dat
     [
         ({"preset": "best"}, "preset must be 'supervised' or"),
         ({"levels": "all"}, "levels must be 'both' or"),
-        ({"modality_dropout": 1.0}, "modality_dropout must lie in"),
+        ({"modality_dropout": 1.0}, "modality_dropout must be a number in"),
         ({"stage_epochs": (3, 1)}, "stage_epochs must be three integers"),
         ({"stage_epochs": (3, 0, 3)}, "stage_epochs must be three integers"),
-        ({"n_folds": 1}, "n_folds must be at least 2"),
+        ({"stage_epochs": 3}, "stage_epochs must be three integers"),
+        ({"stage_epochs": (3, True, 3)}, "stage_epochs must be three integers"),
+        ({"n_folds": 1}, "n_folds must be an integer >= 2"),
+        ({"width": 0}, "width must be an integer >= 1, found 0"),
+        ({"variational": "no"}, "variational must be True or False, found 'no'"),
+        ({"bottleneck": -1}, "bottleneck must be a number >= 0, found -1"),
+        *(({"preset": "paper", name: -1}, f"{name} must be a number >= 0") for name in ("alpha", "beta", "gamma")),
     ],
 )
 def test_parameters_are_checked(params: Mapping[str, object], message: str) -> None:
@@ -187,6 +193,24 @@ def test_synergy_without_material_raises_the_alarm(built: Built, rows: Rows) -> 
         method.irrelevant["c"].linear.weight.zero_()
     with pytest.warns(UserWarning, match="N:b, N:c collapsed"):
         method.after_fit(method(rows(n_modalities=3)), rows(n_modalities=3))
+
+
+@pytest.mark.parametrize("kind", [0, 3])
+def test_a_gate_that_gives_all_to_one_part_raises_the_alarm_unless_data_are_so(
+    kind: int, built: Built, rows: Rows, with_composition: Rows
+) -> None:
+    method, batch = built(DMIL()), rows()
+    one_kind = torch.nn.functional.one_hot(torch.full((40,), kind), 4).float()
+    several = with_composition(batch, 4)
+    with torch.no_grad():
+        method.gate[2].weight.zero_()
+        method.gate[2].bias.copy_(20.0 * one_kind[0])
+    method.eval().prepare(batch.attach(composition=one_kind), lambda *_: None)
+    method.after_fit(method(batch), batch)
+    method.prepare(several, lambda *_: None)
+    assert sum(method.told.values()) == pytest.approx(1)
+    with pytest.warns(UserWarning, match=f"gate gives 100% to {method.parts[kind]}, of which .* show [1-4].%"):
+        method.after_fit(method(batch), batch)
 
 
 def test_uncertainty_comes_from_the_posteriors(data: MultimodalDataset) -> None:

@@ -1,7 +1,7 @@
 """DMIL: decomposition-based multimodal interaction learning, in three stages."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -12,13 +12,13 @@ from interplay.methods._base import ANY_TASK, Fit, Method, SearchSpace, Stage
 from interplay.methods._composition import cross_fitted_composition
 from interplay.methods._dmil_parts import PAIRS, Shared, Synergy, available, decoders, parts_of
 from interplay.methods._dmil_weights import PRESETS, weights
+from interplay.methods._limits import COUNT, FRACTION, NONNEGATIVE, Limits, Range
 from interplay.methods._values import Batch, Loss, Output, any_present, unique
 from interplay.nn import ByName, GaussianHead, PointHead, Posterior, bottleneck_decoder, sample_gaussian
 
 LEVELS = ("both", "intra", "consistency")
 FIRST_LEVEL = ("encoders", "embed", "relevant", "irrelevant", "decoder", "heads")
 SILENCE = 0.05
-CHOICES = {"preset": PRESETS, "levels": LEVELS, "pairs": PAIRS}
 
 
 class DMIL(Method):
@@ -80,6 +80,11 @@ class DMIL(Method):
 
     tasks = ANY_TASK
 
+    limits: ClassVar[Limits] = {
+        "preset": PRESETS, "width": COUNT, "levels": LEVELS, "variational": (True, False), "pairs": PAIRS,
+        "modality_dropout": FRACTION, "n_folds": Range(2, whole=True), "bottleneck": NONNEGATIVE,
+        "alpha": NONNEGATIVE, "beta": NONNEGATIVE, "gamma": NONNEGATIVE,
+    }  # fmt: skip
     search_space: ClassVar[SearchSpace] = {"bottleneck": (0.03, 3.0, "log")}
 
     def __init__(
@@ -114,16 +119,9 @@ class DMIL(Method):
     def check(self, names: tuple[str, ...], task: str) -> None:
         """As the base, and the parameters must make sense."""
         super().check(names, task)
-        for name, allowed in CHOICES.items():
-            if getattr(self, name) not in allowed:
-                expected = " or ".join(map(repr, allowed))
-                raise ValueError(f"DMIL: {name} must be {expected}, found {getattr(self, name)!r}")
-        if not 0 <= self.modality_dropout < 1:
-            raise ValueError(f"DMIL: modality_dropout must lie in [0, 1), found {self.modality_dropout!r}")
-        if self.n_folds < 2:
-            raise ValueError(f"DMIL: n_folds must be at least 2, found {self.n_folds!r}")
         lengths = self.stage_epochs
-        if lengths is not None and not (len(lengths) == 3 and all(isinstance(n, int) and n >= 1 for n in lengths)):
+        three = isinstance(lengths, Sequence) and len(lengths) == 3
+        if lengths is not None and not (three and all(n in COUNT for n in lengths)):
             raise ValueError(f"DMIL: stage_epochs must be three integers >= 1, found {lengths!r}")
         if self.pairs != "none" and len(names) < 3:
             raise ValueError(f"DMIL: pairs={self.pairs!r} needs three modalities, found {list(names)}; use 'none'")
@@ -166,6 +164,7 @@ class DMIL(Method):
         self.synergies = [part.name for part in self.structure if part.kind == "synergy"]
         self.synergy_shares = dict.fromkeys(self.synergies, 0.5)
         self.rates: dict[str, float] = {}
+        self.told: dict[str, float] = {}
         if self.levels != "intra":
             shared = [part for part in self.structure if part.kind == "redundancy"]
             kind: Any = GaussianHead if self.variational else PointHead
@@ -207,7 +206,10 @@ class DMIL(Method):
         # Of the whole training part, so that a batch's loss is the mean over its rows however it is split.
         means = shares[:, -len(self.synergies) :].mean(0).clamp(0.05, 0.95)
         self.synergy_shares = dict(zip(self.synergies, means.tolist(), strict=True))
-        return training.attach(composition=shares)
+        training = training.attach(composition=shares)
+        told = _dmil_loss.gate_targets(self, training).mean(0)
+        self.told = dict(zip(self.parts, (told / told.sum().clamp_min(1e-12)).tolist(), strict=True))
+        return training
 
     def expect(self, rows: Batch) -> None:
         """Note how often each modality and part is there in training, modality dropout included."""
@@ -339,12 +341,21 @@ class DMIL(Method):
             return _dmil_diagnostics.diagnostics(self, self(some), some)
 
     def after_fit(self, output: Output, batch: Batch) -> None:
-        """Warn where a block that others depend on is empty."""
-        empty = _dmil_diagnostics.collapsed(self.diagnostics(batch))
+        """Warn where a block that others depend on is empty, and where one part wrongly takes all of the gate."""
+        found = self.diagnostics(batch)
+        empty = _dmil_diagnostics.collapsed(found)
         if empty:
             warnings.warn(
                 f"DMIL: the latent blocks {', '.join(empty)} collapsed to their prior and carry nothing (M: what tells "
                 "the target, N: what synergy is made of); lower bottleneck, or set variational=False",
+                stacklevel=2,
+            )
+        part = _dmil_diagnostics.takes_all(found, self.told)
+        if part is not None:
+            warnings.warn(
+                f"DMIL: the gate gives {found[f'usage:{part}']:.0%} to {part}, of which the composition targets of the "
+                f"training rows show {self.told[part]:.0%}; do not read its parts. Train longer (max_epochs, patience) "
+                "or change learning_rate",
                 stacklevel=2,
             )
 
