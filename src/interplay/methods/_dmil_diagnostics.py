@@ -94,3 +94,19 @@ def takes_all(found: Mapping[str, float], told: Mapping[str, float]) -> str | No
     """
     wrong = (part for part, share in told.items() if found[f"usage:{part}"] > ALL and share < NOT_ALL)
     return next(wrong, None)
+
+
+def alarms(found: Mapping[str, float], told: Mapping[str, float]) -> Iterator[str]:
+    """What went wrong, and what to change."""
+    empty, part = collapsed(found), takes_all(found, told)
+    if empty:
+        yield (
+            f"the latent blocks {', '.join(empty)} collapsed to their prior and carry nothing (M: what tells the "
+            "target, N: what synergy is made of); lower bottleneck, or set variational=False"
+        )
+    if part is not None:
+        yield (
+            f"the gate gives {found[f'usage:{part}']:.0%} to {part}, of which the composition targets of the training "
+            f"rows show {told[part]:.0%}; do not read its parts. Train longer (max_epochs, patience) or change "
+            "learning_rate"
+        )

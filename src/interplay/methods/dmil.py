@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from interplay.methods import _dmil_diagnostics, _dmil_loss
 from interplay.methods._base import ANY_TASK, Fit, Method, SearchSpace, Stage
 from interplay.methods._composition import cross_fitted_composition
-from interplay.methods._dmil_parts import PAIRS, Shared, Synergy, available, decoders, parts_of
+from interplay.methods._dmil_parts import PAIRS, Shared, Synergy, available, decoders, hide_modalities, parts_of
 from interplay.methods._dmil_weights import PRESETS, weights
 from interplay.methods._limits import COUNT, FRACTION, NONNEGATIVE, Limits, Range
 from interplay.methods._values import Batch, Loss, Output, any_present, unique
@@ -32,7 +32,9 @@ class DMIL(Method):
 
     .. math:: \text{logits} = \sum_{c \in \{R, U^1, \dots, S\}} g_c\, \ell_c .
 
-    Stages: ``intra`` trains the first level, ``consistency`` the rest on frozen first-level parts, ``joint`` all.
+    Stages: ``intra`` trains the first level (supervised: and synergy) and predicts by the modalities' own heads (mean of their logits;
+    supervised: their product times what synergy adds), ``consistency`` the rest on frozen first-level parts, ``joint``
+    all. The best epoch of each goes by the validation accuracy of what it predicts.
 
     Nothing in the published losses makes the parts carry what their names say. The preset ``"supervised"`` does: it
     reads from cross-fitted classifiers which interaction each training sample is
@@ -42,7 +44,11 @@ class DMIL(Method):
     .. math:: L = \mathrm{CE}(\text{logits}) + \sum_m \mathrm{CE}(\ell_{M^m}) + \sum_{c \ne S} \mathrm{CE}(\ell_c)
               + \Big\langle \frac{c_S}{\bar c_S}\, \mathrm{CE}(\ell_S)
               + \frac{1 - c_S}{1 - \bar c_S}\, D(p(y) \| p_S) \Big\rangle
-              - \Big\langle \sum_k c_k \log g_k \Big\rangle + \text{bottlenecks.}
+              + \frac1M \sum_m \mathrm{CE}(\ell_{R \mid M^m})
+              - \Big\langle \sum_k c_k \log g_k \Big\rangle + \text{bottlenecks,}
+
+    :math:`\ell_{R \mid M^m}` being what the head of ``R`` says of :math:`v(R \mid M^m)`. The page has the bottlenecks,
+    their weights and which term acts in which stage.
 
     Regression: for :math:`\mathrm{CE}` its loss, without the term :math:`D`, which would pull numbers to the mean.
     Compositions are read from Gaussians around cross-fitted predictions, with the mean squared error of the fold as
@@ -57,7 +63,8 @@ class DMIL(Method):
         preset: ``"supervised"``; ``"corrected"`` (the published losses with normalised embeddings, bounded
             log-variances, detached reconstruction targets, nonlinear synergy, a usable learning rate in the third
             stage); ``"published"`` (the released code: SGD at 4e-3, 1e-3, 1e-5 with plateau rules; its audio-side
-            weights go to every modality but the first); ``"paper"`` (the paper's L1, L2, L3).
+            weights go to every modality but the first; set ``max_epochs=70, patience=70, batch_size=64`` for its
+            schedule); ``"paper"`` (the paper's L1, L2, L3).
         width: size of each latent block.
         levels: ``"both"``; ``"intra"`` (ablation ID, the paper's variant for three modalities: unique parts and
             synergy only); ``"consistency"`` (ablation CD: no split into M and N).
@@ -71,7 +78,7 @@ class DMIL(Method):
         modality_dropout: chance that a training step hides a modality of a row; one always stays.
         n_folds: folds of the classifiers behind the composition targets.
         bottleneck: factor on all variational, alignment and reconstruction weights; 0 with ``variational=False``
-            leaves a gated mixture.
+            leaves a gated mixture, in the preset ``"supervised"`` with the terms that composition targets supervise.
         alpha, beta, gamma: the paper's weights of alignment, L1 and L2 (preset ``"paper"``; its values are unknown).
 
     Reference:
@@ -342,39 +349,10 @@ class DMIL(Method):
 
     def after_fit(self, output: Output, batch: Batch) -> None:
         """Warn where a block that others depend on is empty, and where one part wrongly takes all of the gate."""
-        found = self.diagnostics(batch)
-        empty = _dmil_diagnostics.collapsed(found)
-        if empty:
-            warnings.warn(
-                f"DMIL: the latent blocks {', '.join(empty)} collapsed to their prior and carry nothing (M: what tells "
-                "the target, N: what synergy is made of); lower bottleneck, or set variational=False",
-                stacklevel=2,
-            )
-        part = _dmil_diagnostics.takes_all(found, self.told)
-        if part is not None:
-            warnings.warn(
-                f"DMIL: the gate gives {found[f'usage:{part}']:.0%} to {part}, of which the composition targets of the "
-                f"training rows show {self.told[part]:.0%}; do not read its parts. Train longer (max_epochs, patience) "
-                "or change learning_rate",
-                stacklevel=2,
-            )
+        for message in _dmil_diagnostics.alarms(self.diagnostics(batch), self.told):
+            warnings.warn(f"DMIL: {message}", stacklevel=2)
 
     def loss(self, output: Output, batch: Batch, stage: Stage) -> Loss:
         """Weighted sum of prediction losses, divergences and reconstructions; weights by stage."""
         w = weights(self.preset, stage.name, self.alpha, self.beta, self.gamma, self.bottleneck)
         return _dmil_loss.total(self, output, batch, w)
-
-
-def hide_modalities(batch: Batch, probability: float, generator: torch.Generator | None = None) -> Batch:
-    """Hide each modality of each row with a probability; a row keeps at least one of those it had."""
-    present = torch.stack(list(batch.present.values()))
-
-    def draw() -> Tensor:
-        return torch.rand(present.shape, device=present.device, generator=generator)
-
-    kept = present & (draw() >= probability)
-    # Where all would go, the one with the highest random score stays.
-    score = draw().masked_fill(~present, -1)
-    spared = torch.zeros_like(present).scatter_(0, score.argmax(0, keepdim=True), True) & present
-    kept = torch.where(kept.any(0), kept, spared)
-    return batch.with_present(dict(zip(batch.present, kept, strict=True)))
