@@ -12,6 +12,7 @@ import argparse
 from functools import partial
 from typing import Any
 
+import pandas as pd
 import torch
 from _agreement import metrics
 from _real import train_and_test
@@ -46,6 +47,7 @@ TABLES = {
     "Negative log-likelihood (nats)": ("complete", "nll"),
     "Calibration error": ("complete", "ece"),
     "Divergence of the modalities' own predictions (bits)": ("complete", "divergence"),
+    "Total correlation of target and the modalities' own predictions (bits)": ("complete", "total_correlation"),
     "Seconds of training (processor)": ("cost", "processor_seconds"),
 }
 # What dmil is tested against.
@@ -89,15 +91,30 @@ def run(chosen: argparse.Namespace) -> None:
                 )
 
 
+def alone(found: ip.evaluation.Comparison) -> pd.DataFrame:
+    """What each model says from a single modality: mean over modalities, then mean and sd over seeds."""
+    frame = found.frame[found.frame["metric"] == "accuracy"]
+    kept = frame["condition"]
+    lost = set(found.frame["condition"][found.frame["condition"].str.startswith("without ")])
+    single = frame[kept.isin({name.removeprefix("without ") for name in lost})]
+    cells = single.groupby(["method", "dataset", "seed"])["value"].mean().groupby(["method", "dataset"])
+    text = cells.agg(lambda v: f"{v.mean():.3f} ± {v.std():.3f}").unstack("dataset")  # noqa: PD010
+    return text.fillna("")
+
+
 def table(folder: str, figure: str | None) -> None:
     """Means and standard deviations, ranks, costs and paired tests as Markdown; the ranks as a figure."""
     found = ip.evaluation.Comparison.load(folder)
     seeds = found.frame.groupby("dataset")["seed"].nunique()
     print("seeds:", ", ".join(f"{name} {count}" for name, count in seeds.items()))
+    known = set(found.frame["metric"])
     for title, (condition, metric) in TABLES.items():
+        if metric not in known:
+            continue
         print(f"\n## {title}\n\n{found.table(metric, condition=condition, text=True).to_markdown()}")
+    print(f"\n## Accuracy from one modality alone, mean over the modalities\n\n{alone(found).to_markdown()}")
     full = found.table()
-    everywhere = [name for name in found.methods if full.loc[name].unstack()["mean"].notna().all()]
+    everywhere = [name for name in found.methods if full.loc[name].unstack()["mean"].notna().all()]  # noqa: PD010
     shown = found.of(found.store, [cell for cell in found.cells if cell.method in everywhere])
     title, ranks = "Mean ranks of accuracy, of those that have finished everywhere", shown.ranks().round(1)
     print(f"\n## {title}\n\n{ranks.to_markdown()}")

@@ -1,5 +1,6 @@
 """The code of the README and of the pages runs as it stands, and no page leads nowhere."""
 
+import doctest
 import re
 import shlex
 from pathlib import Path
@@ -30,6 +31,15 @@ RUN = [
     "docs/howto_sequences.md",
     "docs/howto_serve.md",
     "docs/advice.md",
+    "docs/bounds.md",
+    "docs/data.md",
+    "docs/definitions.md",
+    "docs/faithfulness.md",
+    "docs/information.md",
+    "docs/measure.md",
+    "docs/methods/cyin.md",
+    "docs/pretraining.md",
+    "docs/total_correlation.md",
     "docs/explain_any.md",
 ]
 BLOCK = re.compile(r"^```(python|console|yaml)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -41,7 +51,10 @@ def test_code_runs(page, tmp_path, monkeypatch):
     namespace = {}
     ran = 0
     for language, code in BLOCK.findall((ROOT / page).read_text(encoding="utf-8")):
-        if language == "python":
+        if language == "python" and code.startswith(">>>"):
+            as_doctest(code, namespace, page)
+            ran += 1
+        elif language == "python":
             exec(compile(code, page, "exec"), namespace)
             ran += 1
         if language == "yaml":
@@ -55,6 +68,16 @@ def test_code_runs(page, tmp_path, monkeypatch):
                 assert result.exit_code == 0, f"{line}: {result.stderr}"
                 ran += 1
     assert ran
+
+
+def as_doctest(code, namespace, page):
+    """Run a block of examples with their output, in the page's namespace."""
+    options = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+    told = []
+    example = doctest.DocTestParser().get_doctest(code, namespace, page, page, 0)
+    doctest.DocTestRunner(optionflags=options).run(example, out=told.append, clear_globs=False)
+    namespace.update(example.globs)
+    assert not told, "".join(told)
 
 
 def save_for_the_commands(namespace):

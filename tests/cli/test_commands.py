@@ -178,6 +178,11 @@ def test_train_report_has_curves_and_scores(folder, monkeypatch):
     assert len(results["histories"]["dmil"]) == 7  # stages of 3, 1 and 3 epochs
     assert list(results["curves"]) == ["dmil"]
     assert results["run"]["command"] == "interplay train 'my data.parquet'"
+    assert results["run"]["configuration"]["max_epochs"] == 3
+    assert results["run"]["configuration"]["method"].startswith("dmil(preset='supervised'")
+    # Of the training rows only: the test rows are for the test.
+    assert 200 < results["measurement"]["n_samples"] <= 280
+    assert '<h2 id="interactions">' in (run / "report.html").read_text()
 
 
 def test_faithfulness_is_the_librarys(tmp_path):

@@ -53,6 +53,13 @@ def test_streams_and_codes(folder):
     assert run("predict").returncode == 2
 
 
+def test_the_package_is_the_command_too():
+    words = [sys.executable, "-m", "interplay", "--version"]
+    done = subprocess.run(words, capture_output=True, text=True, env=ENVIRONMENT, check=False)
+    assert done.returncode == 0
+    assert done.stdout.split()[-1] == interplay.__version__
+
+
 def test_debug_shows_where(folder):
     done = run("predict", folder / "nothing", "--input", folder / "left.npz", "--debug")
     assert done.returncode == 1

@@ -114,7 +114,7 @@ def _report(
     model: "MultimodalEstimator", dataset: "MultimodalDataset", curve: "Robustness | None", source: str, folder: Path
 ) -> None:
     from interplay.evaluation.results import MissingCurve, Results, Run
-    from interplay.evaluation.study import add_details, describe, score_rows
+    from interplay.evaluation.study import add_details, configuration_of, describe, score_rows
     from interplay.report.html import write_report
 
     method = type(model.method_).__name__.lower()
@@ -123,7 +123,7 @@ def _report(
         data=describe(dataset, {"test": dataset}),
         scores=score_rows(model, dataset, method, 0),
         curves={} if curve is None else {method: MissingCurve.of(curve)},
-        run=Run(command=command_line()),
+        run=Run(command=command_line(), configuration=configuration_of(model)),
     )
     add_details(results, model, dataset, method)
     folder.mkdir(parents=True, exist_ok=True)

@@ -83,6 +83,9 @@ def train(
     report: Annotated[
         Path | None, typer.Option("--report", help="Folder for a report on the test rows.", show_default=False)
     ] = None,
+    measure: Annotated[
+        bool, typer.Option(help="In the report: also what the modalities share about the target, on the training rows.")
+    ] = True,
     force: Force = False,
     json: AsJson = False,
 ) -> None:
@@ -134,7 +137,8 @@ def train(
     model.save(output)
     _tell(model, training, held_out, output, json)
     if report is not None and held_out is not None:
-        _report(model, dataset, training, held_out, method, report)
+        measured = _measure(training, seed) if measure else None
+        _report(model, measured, dataset, {"train": training, "test": held_out}, report)
 
 
 def _parts(
@@ -170,27 +174,41 @@ def _tell(
     typer.echo(f"trained on {len(training)} rows in {epochs} epochs; model in {output}")
 
 
+def _measure(training: "MultimodalDataset", seed: int) -> dict[str, Any] | None:
+    """Interactions in the training rows (the test rows are for the test); None where they cannot be measured."""
+    from interplay.estimation import measure
+
+    if training.task != "classification" or len(training.names) < 2:
+        return None
+    try:
+        return measure(training, random_state=seed, progress=sys.stderr.isatty()).to_dict()
+    except ValueError as error:
+        note(f"interactions were not measured: {error}")
+        return None
+
+
 def _report(
     model: "MultimodalEstimator",
+    measured: dict[str, Any] | None,
     dataset: "MultimodalDataset",
-    training: "MultimodalDataset",
-    held_out: "MultimodalDataset",
-    method: str,
+    parts: "dict[str, MultimodalDataset]",
     folder: Path,
 ) -> None:
     from interplay.evaluation.results import Results, Run
-    from interplay.evaluation.study import add_curve, add_details, describe, score_rows
+    from interplay.evaluation.study import add_curve, add_details, configuration_of, describe, score_rows
     from interplay.report.html import write_report
 
     seed = int(model.random_state)  # type: ignore[arg-type]  # set from --seed
+    name, test = type(model.method_).__name__.lower(), parts["test"]
     results = Results(
-        title=f"{method} on {' and '.join(dataset.names)}",
-        data=describe(dataset, {"train": training, "test": held_out}),
-        scores=score_rows(model, held_out, method, seed),
-        run=Run(command=command_line(), seeds=[seed]),
+        title=f"{name} on {' and '.join(test.names)}",
+        data=describe(dataset, parts),
+        measurement=measured,
+        scores=score_rows(model, test, name, seed),
+        run=Run(command=command_line(), seeds=[seed], configuration=configuration_of(model)),
     )
-    add_details(results, model, held_out, method)
-    add_curve(results, model, held_out, method)
+    add_details(results, model, test, name)
+    add_curve(results, model, test, name)
     folder.mkdir(parents=True, exist_ok=True)
     results.save(folder)
     note(f"report in {write_report(results, folder)}")

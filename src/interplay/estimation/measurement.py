@@ -130,7 +130,8 @@ class Measurement:
             ends = " " * 18 if math.isnan(low) else f"[{low + 0.0:7.4f}, {high + 0.0:7.4f}]"
             p = self.p_values[part]
             kind, _, name = part.partition(":")
-            reading = _MEANING[kind].format(name) if self.distinguishable(part) else "not distinguishable from none"
+            unsure = "not distinguishable from none" + (" (interval reaches 0)" if p <= 1 - self.confidence else "")
+            reading = _MEANING[kind].format(name) if self.distinguishable(part) else unsure
             chance = "p < 0.001" if p < 0.0005 else f"p = {p:.3f}"
             lines.append(f"  {part:<{width}} {number} {ends}  {chance}  {reading}")
         null = "a joint without it" if self.n_bins else "0, over held-out rows"

@@ -226,7 +226,7 @@ class Results(_Strict):
         if not path.is_file():
             raise FileNotFoundError(
                 f"no {FILE_NAME} in {str(folder)!r}; give the folder that 'interplay demo --output' or "
-                "'interplay evaluate --output' wrote"
+                "'interplay train --report' wrote"
             )
         try:
             content = json.loads(path.read_text(encoding="utf-8"))

@@ -144,5 +144,18 @@ def describe(dataset: MultimodalDataset, parts: Mapping[str, MultimodalDataset])
     )
 
 
+def configuration_of(model: MultimodalEstimator) -> dict[str, Any]:
+    """How a fitted model was made, for the report: its method and the parameters that are set."""
+    aside = {"method", "random_state", "progress", "checkpoints", "logger"}
+    params = {name: value for name, value in model.get_params(deep=False).items() if name not in aside}
+    own = model.method_.get_params()
+    shown = ", ".join(f"{name}={value!r}" for name, value in own.items())
+    return {"method": f"{type(model.method_).__name__.lower()}({shown})"} | {
+        name: value if isinstance(value, bool | int | float) else str(value)
+        for name, value in params.items()
+        if value is not None
+    }
+
+
 def _absent(mask: Iterable[Any]) -> int:
     return int((~np.asarray(mask, bool)).sum())
