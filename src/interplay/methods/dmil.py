@@ -32,9 +32,9 @@ class DMIL(Method):
 
     .. math:: \text{logits} = \sum_{c \in \{R, U^1, \dots, S\}} g_c\, \ell_c .
 
-    Stages: ``intra`` trains the first level (supervised: and synergy) and predicts by the modalities' own heads (mean of their logits;
-    supervised: their product times what synergy adds), ``consistency`` the rest on frozen first-level parts, ``joint``
-    all. The best epoch of each goes by the validation accuracy of what it predicts.
+    Stages: ``intra`` trains the first level and predicts by the modalities' own heads, the mean of their logits
+    (supervised: synergy, too, and predicts by their product times what synergy adds); ``consistency`` trains the rest
+    on frozen first-level parts, ``joint`` all. The best epoch of each goes by the validation accuracy of its prediction.
 
     Nothing in the published losses makes the parts carry what their names say. The preset ``"supervised"`` does: it
     reads from cross-fitted classifiers which interaction each training sample is
