@@ -1,6 +1,6 @@
 """DMIL and its controls on raw inputs: pictures and sounds by convolutions, motion by transformers; one run each.
 
-    INTERPLAY_DATA=... python benchmarks/dmil_raw.py results.jsonl [--data NAME] [--summary]
+    INTERPLAY_DATA=... python benchmarks/dmil_raw.py results.jsonl [--data NAME] [--rows N] [--summary]
 
 ``av_digits``: images 28 x 28 and log-mel spectrograms 32 x 80, ``encoders="conv"``. ``shoulder_watch``: windows of
 200 steps, mean-pooled to 50 tokens, of an accelerometer and a gyroscope; subjects 8-10 test. One seed, the official
@@ -13,6 +13,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from _real import train_and_test
@@ -40,9 +41,11 @@ def pooled(dataset: MultimodalDataset, tokens: int = 50) -> MultimodalDataset:
     return MultimodalDataset(short, dataset.target, groups=dataset.groups, ids=dataset.ids)
 
 
-def run(data: str, method: str) -> dict[str, Any]:
+def run(data: str, method: str, rows: int | None = None) -> dict[str, Any]:
     """Train one model and score it on the test part, complete and with each modality removed."""
     training, test = train_and_test(data, 0)
+    if rows is not None:
+        training = training[np.random.default_rng(0).permutation(len(training))[:rows]]
     if data == "shoulder_watch":
         training, test = pooled(training), pooled(test)
     started = time.process_time()
@@ -68,6 +71,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("results", type=Path)
     parser.add_argument("--data", choices=DATA, help="only this one")
+    parser.add_argument("--rows", type=int, help="so many training rows, drawn once")
     parser.add_argument("--summary", action="store_true")
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -75,7 +79,8 @@ def main() -> None:
         print(summary(read(args.results)).to_string())
         return
     chosen = [args.data] if args.data else DATA
-    run_missing(args.results, ({"data": d, "method": m} for d, m in product(chosen, METHODS)), run)
+    part = {} if args.rows is None else {"rows": args.rows}
+    run_missing(args.results, ({"data": d, "method": m, **part} for d, m in product(chosen, METHODS)), run)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ RUN = [
     "docs/howto_cluster.md",
     "docs/howto_data.md",
     "docs/howto_encoders.md",
+    "docs/howto_groups.md",
     "docs/howto_pretrained.md",
     "docs/howto_sequences.md",
     "docs/howto_serve.md",

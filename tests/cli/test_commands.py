@@ -156,6 +156,17 @@ def test_evaluate_is_the_librarys(folder):
     assert json.loads(found.stdout) == expected.reset_index().to_dict(orient="records")
 
 
+def test_intervals_over_subjects(folder):
+    start = ("evaluate", folder / "model", "--input", folder / "data.npz", "--target", "label", "--json")
+    rows, groups = (json.loads(good(*start, *more).stdout)[0] for more in ((), ("--groups", "writer")))
+    model = MultimodalClassifier.load(folder / "model")
+    data = load(folder / "data.npz", target="label", modalities=model.modality_names_, groups="writer")
+    expected = evaluate(model, data, confidence=0.95).iloc[0]
+    assert (groups["low"], groups["high"]) == (expected["low"], expected["high"])
+    assert groups["accuracy"] == rows["accuracy"]
+    assert groups["low"] != rows["low"]
+
+
 def test_evaluate_writes_a_report_that_report_rebuilds(folder):
     run = folder / "run"
     result = good("evaluate", folder / "model", "--input", folder / "data.npz", "--target", "label", "--report", run)

@@ -89,3 +89,18 @@ def test_interval_agrees_with_resampling_rows():
     slow = [hit[rng.integers(0, 150, 150)].mean() for _ in range(4000)]
     low, high = accuracy_interval(hit, np.ones(150, bool), n_bootstrap=20_000, random_state=0)
     assert (low, high) == pytest.approx(tuple(np.quantile(slow, [0.025, 0.975])), abs=0.012)
+
+
+def test_interval_of_groups_agrees_with_resampling_groups():
+    rng = np.random.default_rng(4)
+    sizes = rng.integers(5, 40, 12)
+    groups = np.repeat([f"subject {i}" for i in range(12)], sizes)
+    hit = rng.random(len(groups)) < np.repeat(rng.uniform(0.3, 0.9, 12), sizes)
+    rows = [np.flatnonzero(groups == name) for name in np.unique(groups)]
+    slow = [hit[np.concatenate([rows[i] for i in rng.integers(0, 12, 12)])].mean() for _ in range(4000)]
+    true = np.ones(len(hit), bool)
+    low, high = accuracy_interval(hit, true, groups=groups, n_bootstrap=20_000, random_state=0)
+    assert (low, high) == pytest.approx(tuple(np.quantile(slow, [0.025, 0.975])), abs=0.012)
+    plain = accuracy_interval(hit, true, random_state=0)
+    assert high - low > 1.5 * (plain[1] - plain[0])  # rows of a subject are alike
+    assert np.isnan(accuracy_interval(hit, true, groups=np.zeros(len(hit)))).all()

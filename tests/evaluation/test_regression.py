@@ -66,6 +66,20 @@ def test_interval_is_that_of_resampled_rows(numbers):
     np.testing.assert_allclose(r2_interval(1e3 * y + 1e6, 1e3 * f + 1e6, random_state=0), found, rtol=1e-6)
 
 
+def test_interval_over_groups_is_that_of_resampled_groups(numbers):
+    y, f = numbers
+    rng = np.random.default_rng(1)
+    groups = rng.integers(0, 15, len(y))
+    f = f + np.linspace(-1, 1, 15)[groups] * y.std()  # errors that a group has in common
+    rows = [np.flatnonzero(groups == g) for g in range(15)]
+    draws = (np.concatenate([rows[i] for i in rng.integers(0, 15, 15)]) for _ in range(3000))
+    slow = [r2_score(y[chosen], f[chosen]) for chosen in draws]
+    found = r2_interval(y, f, groups=groups, n_bootstrap=8000, random_state=0)
+    np.testing.assert_allclose(found, np.quantile(slow, [0.025, 0.975]), atol=0.05)
+    assert score_interval(y, f, groups=groups, n_bootstrap=8000, random_state=0) == found
+    assert np.isnan(r2_interval(y, f, groups=np.zeros(len(y)))).all()
+
+
 def test_rounded_accuracy_is_its_loop(numbers):
     y, f = 2 * numbers[0], 2 * numbers[1]
     for k, limit in ((7, 3), (5, 2), (3, 1)):

@@ -84,16 +84,18 @@ def load_marks(path: Path, name: str) -> Any:
     return marks.astype(bool)
 
 
-def load_for_model(path: Path, names: tuple[str, ...], target: str | None = None) -> "MultimodalDataset":
+def load_for_model(
+    path: Path, names: tuple[str, ...], target: str | None = None, groups: str | None = None
+) -> "MultimodalDataset":
     """Data with the modalities that a model knows; what the file lacks counts as missing, and is said."""
     from interplay.data import MultimodalDataset, load
     from interplay.data.files import contents
 
-    held = contents(path, labels=[] if target is None else [target])
+    held = contents(path, labels=[name for name in (target, groups) if name is not None])
     known = [name for name in names if name in held]
     if not known:
         raise ValueError(f"{path.name!r} has none of the model's modalities {list(names)}, found {held}; rename them")
-    found = load(path, target=target, modalities=known)
+    found = load(path, target=target, modalities=known, groups=groups)
     absent = [name for name in names if name not in known]
     if not absent:
         return found
@@ -212,13 +214,14 @@ def _plain(value: Any) -> Any:
 
 def print_scores(table: "pd.DataFrame") -> None:
     """The table of `interplay.evaluation.evaluate`."""
+    import numpy as np
     from rich.table import Table
 
     shown = Table("condition", box=None, header_style="bold", pad_edge=False)
     for column in table.columns:
         shown.add_column(str(column).replace("_", "-"), justify="right")
     for condition, row in table.iterrows():
-        values = [str(int(v)) if c == "n" else f"{v:.3f}" for c, v in row.items()]
+        values = [str(int(v)) if c == "n" else "–" if np.isnan(v) else f"{v:.3f}" for c, v in row.items()]
         shown.add_row(_literal(condition), *values)
     console().print(shown)
 

@@ -26,10 +26,11 @@ def compare(
     retry: Annotated[bool, typer.Option("--retry", help="Try cells again that failed before.")] = False,
     table: Annotated[bool, typer.Option("--table", help="Only show what is finished; run nothing.")] = False,
     metric: Annotated[
-        str | None, typer.Option("--metric", help="What to show. [default: accuracy, in regression r2]")
+        str | None,
+        typer.Option("--metric", help="What to show. [default: accuracy, in regression r2; of missing: mean_subsets]"),
     ] = None,
     condition: Annotated[
-        str, typer.Option("--condition", help="complete, missing (means), or the modalities that are left.")
+        str, typer.Option("--condition", help="complete, missing (means), the modalities that are left, or a pattern.")
     ] = "complete",
     baseline: Annotated[
         str | None, typer.Option("--baseline", help="Test each method against this one, over samples and seeds.")
@@ -51,20 +52,37 @@ def compare(
     if figure is not None:
         claim_figure(figure, plan)
     read = Plan.load(plan)
-    found = read.found(folder) if table else read.run(folder=folder, jobs=jobs, tune=tune, retry=retry)
+    _check_shown(condition, table or bool(read.missing), baseline, list(read.entries()))
+    found = read.found(folder, tune=tune) if table else read.run(folder=folder, jobs=jobs, tune=tune, retry=retry)
     for _, failed in found.failures.iterrows():
         note(f"failed: {failed['dataset']}, {failed['method']}, seed {failed['seed']}: {failed['error']}")
     if not found.cells:
-        raise ValueError(f"no cell of the plan is finished in {str(read.path(folder))!r}; run it without --table")
-    metric = metric or found.main_metric
+        remedy = "run it without --table" if table else "mend what the notes say, and run it again with --retry"
+        raise ValueError(f"no cell of the plan is finished in {str(read.path(folder))!r}; {remedy}")
+    metric = metric or found.metric_of(condition)
+    summary = found.summary(metric, condition)
+    tested = "mae" if found.main_metric == "r2" else "accuracy"
+    tests = None if baseline is None else found.tests(baseline, metric=tested)
     if json:
-        print_json(found.summary(metric, condition).to_dict(orient="records"))
+        rows = summary.to_dict(orient="records")
+        print_json(rows if tests is None else {"summary": rows, "tests": tests.to_dict(orient="records")})
     else:
         _print(found, metric, condition)
-        if baseline is not None:
-            _print_frame(found.tests(baseline, metric="mae" if found.main_metric == "r2" else "accuracy"))
+        if tests is not None:
+            console().print(f"{tested}, complete, against {baseline}", markup=False)
+            _print_frame(tests)
     if figure is not None:
         write_figure(found.plot(metric, condition=condition), figure)
+
+
+def _check_shown(condition: str, missing: bool, baseline: str | None, methods: list[str]) -> None:
+    """Refuse before anything is run what no result can have."""
+    whole = ("complete", "cost", "tuned")
+    if not missing and condition not in whole:
+        raise ValueError(f"--condition: the plan says missing: false, so expected one of {whole}, found {condition!r}")
+    if baseline is not None and (baseline not in methods or len(methods) < 2):
+        others = f"one of {methods}" if len(methods) > 1 else "at least two methods in the plan"
+        raise ValueError(f"--baseline: expected {others}, found {baseline!r}")
 
 
 def _print(found: "Comparison", metric: str, condition: str) -> None:

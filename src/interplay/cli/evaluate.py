@@ -34,6 +34,9 @@ def evaluate(
     test: Annotated[
         str | None, typer.Option("--test", help="Use only the rows for which this array or column is true.")
     ] = None,
+    groups: Annotated[
+        str | None, typer.Option("--groups", help="Array or column of subjects: intervals are over subjects.")
+    ] = None,
     missing: Annotated[
         bool, typer.Option("--missing", help="Test every subset of the modalities and missing rates, too.")
     ] = False,
@@ -72,7 +75,7 @@ def evaluate(
     if report is not None:
         claim_folder(report, "results.json", force)
     fitted = MultimodalEstimator.load(model)
-    dataset = load_for_model(data, fitted.modality_names_, target or "target")
+    dataset = load_for_model(data, fitted.modality_names_, target or "target", groups)
     if test is not None:
         dataset = dataset[load_marks(data, test)]
     curve = _curve(fitted, dataset, draws, seed, figure, json) if missing else None

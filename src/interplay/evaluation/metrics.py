@@ -155,19 +155,29 @@ def accuracy_interval(
     target: ArrayLike,
     predicted: ArrayLike,
     *,
+    groups: ArrayLike | None = None,
     confidence: float = 0.95,
     n_bootstrap: int = 2000,
     random_state: int | None = None,
 ) -> tuple[float, float]:
-    """Percentile bootstrap interval of the accuracy over the rows.
+    """Percentile bootstrap interval of the accuracy over the rows, or over whole groups; NaN for a single group.
 
     >>> accuracy_interval([0, 1, 1, 1], [0, 1, 1, 1], random_state=0)
     (1.0, 1.0)
     """
     hit = np.asarray(target) == np.asarray(predicted)
-    # Resampled rows of a 0/1 column: the number of hits is binomial, no need to draw the rows.
-    hits = np.random.default_rng(random_state).binomial(len(hit), hit.mean(), n_bootstrap) / len(hit)
-    low, high = np.quantile(hits, [(1 - confidence) / 2, (1 + confidence) / 2])
+    rng = np.random.default_rng(random_state)
+    if groups is None:
+        # Resampled rows of a 0/1 column: the number of hits is binomial, no need to draw the rows.
+        shares = rng.binomial(len(hit), hit.mean(), n_bootstrap) / len(hit)
+    else:
+        index = np.unique(np.asarray(groups), return_inverse=True)[1]
+        sums = np.stack([np.bincount(index, weights=hit), np.bincount(index)], 1)
+        if len(sums) < 2:
+            return float("nan"), float("nan")
+        hits, rows = (rng.multinomial(len(sums), np.full(len(sums), 1 / len(sums)), n_bootstrap) @ sums).T
+        shares = hits / rows
+    low, high = np.quantile(shares, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
 
 
@@ -176,16 +186,20 @@ def score_interval(
     prediction: ArrayLike,
     classes: ArrayLike | None = None,
     *,
+    groups: ArrayLike | None = None,
     confidence: float = 0.95,
     n_bootstrap: int = 2000,
     random_state: int | None = None,
 ) -> tuple[float, float]:
-    """Bootstrap interval over the rows of what :func:`score` names first: accuracy, or R2 without classes.
+    """Bootstrap interval of what :func:`score` names first: accuracy, or R2 without classes.
+
+    Rows are drawn, or whole groups ``(n,)`` (subjects) where they are given; NaN for a single group.
 
     >>> score_interval(["a", "b"], [[0.9, 0.1], [0.2, 0.8]], ["a", "b"], random_state=0)
     (1.0, 1.0)
     """
-    how: dict[str, Any] = {"confidence": confidence, "n_bootstrap": n_bootstrap, "random_state": random_state}
+    how: dict[str, Any] = {"groups": groups, "confidence": confidence, "n_bootstrap": n_bootstrap}
+    how["random_state"] = random_state
     if classes is None:
         return r2_interval(target, prediction, **how)
     return accuracy_interval(target, np.asarray(classes)[np.asarray(prediction).argmax(1)], **how)

@@ -43,8 +43,8 @@ def evaluate(
     Args:
         model: fitted; its ``predict_proba`` (without ``classes_`` its ``predict``) takes the dataset.
         dataset: test data with a target.
-        confidence: level of a bootstrap interval of the accuracy or R2 (columns ``low`` and ``high``); None leaves it
-            out.
+        confidence: level of a bootstrap interval of the accuracy or R2 (columns ``low`` and ``high``), over rows, or
+            over whole groups where the data have groups (NaN for a single group); None leaves it out.
         n_bootstrap: resamples of the interval.
         random_state: seed of the interval.
 
@@ -65,23 +65,24 @@ def evaluate(
     rows: dict[str, dict[str, float]] = {}
     for name, absent in patterns(dataset).items():
         said = answers(model, dataset.without(*absent))
-        rows[name] = _row(dataset.target, said, classes, confidence, n_bootstrap, random_state)
-    rows[CHANCE] = _row(dataset.target, _chance(dataset, classes), classes, confidence, n_bootstrap, random_state)
+        rows[name] = _row(dataset, said, classes, confidence, n_bootstrap, random_state)
+    rows[CHANCE] = _row(dataset, _chance(dataset, classes), classes, confidence, n_bootstrap, random_state)
     return pd.DataFrame.from_dict(rows, orient="index").astype({"n": int}).rename_axis("condition")
 
 
 def _row(
-    target: NDArray[Any],
+    dataset: MultimodalDataset,
     prediction: NDArray[Any],
     classes: NDArray[Any] | None,
     confidence: float | None,
     n_bootstrap: int,
     random_state: int | None,
 ) -> dict[str, float]:
+    target = np.asarray(dataset.target)
     row = {"n": len(target), **score(target, prediction, classes)}
     if confidence is not None:
         how: dict[str, Any] = {"confidence": confidence, "n_bootstrap": n_bootstrap, "random_state": random_state}
-        row["low"], row["high"] = score_interval(target, prediction, classes, **how)
+        row["low"], row["high"] = score_interval(target, prediction, classes, groups=dataset.groups, **how)
     return row
 
 

@@ -41,11 +41,12 @@ def r2_interval(
     target: ArrayLike,
     prediction: ArrayLike,
     *,
+    groups: ArrayLike | None = None,
     confidence: float = 0.95,
     n_bootstrap: int = 2000,
     random_state: int | None = None,
 ) -> tuple[float, float]:
-    """Percentile bootstrap interval of R2 over the rows.
+    """Percentile bootstrap interval of R2 over the rows, or over whole groups; NaN for a single group.
 
     >>> r2_interval([1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 3.0, 4.0], random_state=0)
     (1.0, 1.0)
@@ -53,13 +54,19 @@ def r2_interval(
     y, f = _checked(target, prediction)
     y, f = y - y.mean(), f - y.mean()
     rng = np.random.default_rng(random_state)
-    columns = np.stack([(y - f) ** 2, y, y**2], 1)
-    found, step = [], max(1, _CELLS // len(y))
+    columns = np.stack([(y - f) ** 2, y, y**2, np.ones(len(y))], 1)
+    if groups is not None:
+        index = np.unique(np.asarray(groups), return_inverse=True)[1]
+        columns = np.stack([np.bincount(index, weights=column) for column in columns.T], 1)
+        if len(columns) < 2:
+            return float("nan"), float("nan")
+    n = len(columns)
+    found, step = [], max(1, _CELLS // n)
     for start in range(0, n_bootstrap, step):
-        # How often each row is drawn, instead of the rows.
-        counts = rng.multinomial(len(y), np.full(len(y), 1 / len(y)), min(step, n_bootstrap - start))
-        residual, first, second = (counts @ columns).T
-        found.append(_explained(residual, second - first**2 / len(y)))
+        # How often each row or group is drawn, instead of the rows.
+        counts = rng.multinomial(n, np.full(n, 1 / n), min(step, n_bootstrap - start))
+        residual, first, second, rows = (counts @ columns).T
+        found.append(_explained(residual, second - first**2 / rows))
     low, high = np.quantile(np.concatenate(found), [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
 

@@ -279,6 +279,19 @@ def test_description_counts_what_differs_from_defaults():
         ({"datasets": {"x": 3}}, "data set 'x': expected a MultimodalDataset or a pair"),
         ({"datasets": {"x": (3, 4)}}, "data set 'x': expected a MultimodalDataset with a target, found int"),
         ({"seeds": []}, "seeds: expected at least one"),
+        ({"seeds": 0}, "seeds: expected .* found 0"),
+        ({"seeds": -1}, "seeds: expected .* found -1"),
+        ({"seeds": [3, -1]}, r"seeds: expected .* found .3, -1"),
+        ({"seeds": [0, 1, 0]}, r"seeds: expected .* different .* found .0, 1, 0"),
+        ({"seeds": "3"}, "seeds: expected .* found '3'"),
+        ({"seeds": [1.5]}, r"seeds: expected .* found .1\.5"),
+        ({"seeds": True}, "seeds: expected .* found True"),
+        ({"seeds": [2**32]}, "seeds: expected .* to 4294967295; found"),
+        ({"missing": {}}, "missing: expected true, false, or a mapping name -> pattern, found {}"),
+        ({"missing": {"cost": 0.3}}, "missing: expected names other than .* found 'cost'"),
+        ({"missing": {"rate 0.3": 0.3}}, "missing: expected names other than .* found 'rate 0.3'"),
+        ({"missing": {"night": 0}}, "missing: 'night': expected a pattern or a rate above 0, found 0"),
+        ({"missing": {"night": {"pattern": "Rate", "share": 1}}}, "missing: 'night': expected the fields .*rate"),
         ({"folds": 1}, "folds: expected at least 2, found 1"),
     ],
 )
@@ -286,3 +299,4 @@ def test_mistakes_are_named(tmp_path, change, message):
     call = {"methods": ["joint"], "datasets": {"one": rows(30)}, "seeds": 1, "folder": tmp_path, "progress": False}
     with pytest.raises(ValueError, match=message):
         ip.compare(**(call | change))
+    assert not list(tmp_path.iterdir())

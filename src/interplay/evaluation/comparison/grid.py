@@ -5,16 +5,19 @@ import traceback
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
 from joblib import Parallel, delayed
 
-from interplay.data import MultimodalDataset
+from interplay.data.missing import Pattern
+from interplay.evaluation.comparison.conditions import asked_tests, own_patterns
 from interplay.evaluation.comparison.entries import described, entries
+from interplay.evaluation.comparison.kept import check_kept
 from interplay.evaluation.comparison.progress import reporter
 from interplay.evaluation.comparison.result import Comparison
-from interplay.evaluation.comparison.sources import Parts, Source, fingerprint, sizes, source
+from interplay.evaluation.comparison.sources import Parts, Source, held, source
 from interplay.evaluation.comparison.store import Cell, ConfigurationError, Store
 from interplay.evaluation.comparison.trial import Metric, trial
 from interplay.evaluation.comparison.tuning import check_tune, space
@@ -26,9 +29,14 @@ class Options:
 
     folder: str
     metrics: Mapping[str, Metric]
-    missing: bool
+    missing: bool | Mapping[str, Pattern]
     run: str
     tune: int | None = None
+
+    @property
+    def tests(self) -> dict[str, Any]:
+        """What each cell has to hold."""
+        return asked_tests(self.missing, self.metrics)
 
 
 @dataclass(frozen=True)
@@ -50,11 +58,12 @@ def compare(
     folder: str | Path,
     settings: Mapping[str, Any] | None = None,
     metrics: Mapping[str, Metric] | None = None,
-    missing: bool = True,
+    missing: bool | Mapping[str, Pattern | float] = True,
     test_size: float = 0.25,
     folds: int | None = None,
     tune: int | None = None,
     retry: bool = False,
+    run: bool = True,
     n_jobs: int | None = None,
     progress: bool | Callable[[str], None] = True,
 ) -> Comparison:
@@ -74,22 +83,27 @@ def compare(
         folder: where results are kept, a file a cell.
         settings: of `MultimodalClassifier`, the same for all methods that are not whole estimators.
         metrics: further functions ``f(model, test) -> float`` by name.
-        missing: test with modalities missing, too.
+        missing: test with modalities missing, too: every subset, and missing rates. A mapping name -> pattern of
+            `interplay.data.missing` (or a rate) adds own patterns: conditions of that name, means over five draws that
+            are the same for every model.
         test_size: share of the test part of whole data sets.
         folds: cross-validation of whole data sets instead: each seed cuts them in so many folds, subjects kept whole.
         tune: search settings first, with so many trials for every method in every cell, on a fifth of the training part
             (whole groups): learning rate, weight decay, dropout and width, and what a method declares in
             ``search_space``; what ``settings`` or a configured method set stays as it is. Needs the extra ``tune``.
         retry: try cells again that failed before.
+        run: False trains nothing and gives what is finished.
         n_jobs: processes, as joblib counts them; None takes what ``joblib.parallel_config`` says, else one.
-        progress: a bar on standard error; or a function that is told each finished cell in words; or False.
+        progress: on standard error a bar, or where that is no terminal a line for each finished cell (at most one in
+            five seconds); or a function that is told each finished cell in words; or False.
 
     Returns:
         The cells of this grid that are finished.
 
     Raises:
         ValueError: something that cannot be compared, named.
-        ConfigurationError: the folder holds results of another configuration under the same name.
+        ConfigurationError: the folder holds results of another configuration under the same name, or cells that were
+            not tested with what is asked.
 
     Example:
         >>> import tempfile, interplay as ip
@@ -105,14 +119,20 @@ def compare(
         raise ValueError("datasets: expected at least one, found none")
     check_tune(tune)
     estimators = entries(methods, settings or {})
-    sources = {name: source(name, content, test_size, folds) for name, content in datasets.items()}
+    patterns = own_patterns(missing)
+    options = Options(str(folder), dict(metrics or {}), patterns or bool(missing), uuid.uuid4().hex, tune)
+    cells = grid(estimators, datasets, seeds, folds)
+    sources = {name: source(name, content, test_size, folds, needed=run) for name, content in datasets.items()}
     store = Store(folder)
-    for name, estimator in estimators.items():
-        search = {} if tune is None else {"tune": {"trials": tune, "space": dict(space(estimator))}}
-        store.agree("methods", name, {"estimator": described(estimator), **search})
-    options = Options(str(folder), dict(metrics or {}), missing, uuid.uuid4().hex, tune)
-    cells = grid(estimators, sources, seeds, folds)
-    _check_kept(store, cells, sources)
+    what = {name: _described(estimator, tune) for name, estimator in estimators.items()}
+    for name, description in what.items():
+        # What is only shown may have been searched: the table says so.
+        store.check("methods", name, description if run else {**(store.kept("methods", name) or {}), **description})
+    check_kept(store, cells, sources, options.tests)
+    if not run:
+        return Comparison.of(store, cells)
+    for name, description in what.items():
+        store.agree("methods", name, description)
     left = [cell for cell in cells if not store.done(cell) and (retry or store.failure(cell) is None)]
     work = (delayed(run_cell)(cell, estimators[cell.method], sources[cell.dataset], options, retry) for cell in left)
     with reporter(progress, len(left), len(cells) - len(left)) as report:
@@ -123,18 +143,38 @@ def compare(
 
 def grid(methods: Iterable[str], datasets: Iterable[str], seeds: int | Sequence[int], folds: int | None) -> list[Cell]:
     """All cells in the order in which they are run: seed by seed, so that an unfinished grid is an even one."""
-    listed = range(seeds) if isinstance(seeds, int) else [int(seed) for seed in seeds]
-    if not len(listed):
-        raise ValueError(f"seeds: expected at least one, found {seeds!r}")
     parts = range(folds) if folds else [None]
     methods, datasets = list(methods), list(datasets)
     return [
         Cell(dataset, method, seed, fold)
-        for seed in listed
+        for seed in listed_seeds(seeds)
         for dataset in datasets
         for fold in parts
         for method in methods
     ]
+
+
+def listed_seeds(seeds: Any) -> list[int]:
+    """So many seeds from 0, or these.
+
+    Raises:
+        ValueError: no whole number, a negative one, none, or one twice.
+    """
+    listed = list(seeds) if isinstance(seeds, Iterable) and not isinstance(seeds, str | bytes | Mapping) else [seeds]
+    whole = all(isinstance(seed, Integral) and not isinstance(seed, bool) for seed in listed)
+    if whole and isinstance(seeds, Integral):
+        listed = list(range(int(seeds)))
+    if not whole or not listed or len(set(listed)) < len(listed) or min(listed) < 0 or max(listed) >= 2**32:
+        raise ValueError(
+            "seeds: expected at least one: how many, as a whole number, or a list of different whole numbers from 0 to "
+            f"{2**32 - 1}; found {seeds!r}"
+        )
+    return [int(seed) for seed in listed]
+
+
+def _described(estimator: Any, tune: int | None) -> dict[str, Any]:
+    search = {} if tune is None else {"tune": {"trials": tune, "space": dict(space(estimator))}}
+    return {"estimator": described(estimator), **search}
 
 
 def run_cell(cell: Cell, estimator: Any, origin: Source, options: Options, retry: bool) -> Outcome:
@@ -144,7 +184,7 @@ def run_cell(cell: Cell, estimator: Any, origin: Source, options: Options, retry
         if not mine or store.done(cell) or (not retry and store.failure(cell)):
             return Outcome(cell, "taken", 0.0)
         try:
-            train, test = _parts(origin, cell, options)
+            (train, test), noted = _parts(origin, cell, options)
             found = trial(
                 estimator,
                 train,
@@ -155,7 +195,8 @@ def run_cell(cell: Cell, estimator: Any, origin: Source, options: Options, retry
                 tune=options.tune,
                 diary=store.path(cell, "trials.json"),
             )
-            store.write(cell, found.rows, found.predictions, found.notes)
+            notes = {**found.notes, **noted, "tests": options.tests}
+            store.write(cell, found.rows, found.predictions, notes)
         except ConfigurationError:
             raise
         except Exception as error:
@@ -167,25 +208,16 @@ def run_cell(cell: Cell, estimator: Any, origin: Source, options: Options, retry
 
 
 # The parts that this process used last: neighbouring cells share them.
-_LAST: dict[tuple[str, str, str], Parts] = {}
+_LAST: dict[tuple[str, str, str], tuple[Parts, dict[str, Any]]] = {}
 
 
-def _parts(origin: Source, cell: Cell, options: Options) -> Parts:
+def _parts(origin: Source, cell: Cell, options: Options) -> tuple[Parts, dict[str, Any]]:
+    """The parts of a cell, and what it notes of where they come from."""
     key = (options.run, cell.dataset, cell.part)
     if key not in _LAST:
+        file = origin.file()
         parts = origin.parts(cell.seed, cell.fold)
-        content = {"fingerprint": fingerprint(parts), **sizes(parts)}
-        Store(options.folder).agree("data", cell.dataset, content, cell.part)
+        Store(options.folder).agree("data", cell.dataset, held(parts), cell.part)
         _LAST.clear()
-        _LAST[key] = parts
+        _LAST[key] = parts, {"split": origin.split, **({"file": file} if file else {})}
     return _LAST[key]
-
-
-def _check_kept(store: Store, cells: Sequence[Cell], sources: Mapping[str, Source]) -> None:
-    """Compare data in memory with what finished cells were run on; callables are compared when they are called."""
-    for dataset, part in {(cell.dataset, cell.part): cell for cell in cells if store.done(cell)}:
-        origin = sources[dataset]
-        if isinstance(origin.content, MultimodalDataset | tuple):
-            seed, _, fold = part.partition(".")
-            parts = origin.parts(int(seed), int(fold) if fold else None)
-            store.agree("data", dataset, {"fingerprint": fingerprint(parts), **sizes(parts)}, part)

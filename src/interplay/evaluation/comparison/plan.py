@@ -1,18 +1,28 @@
 """A comparison written down in a YAML file."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+)
 
 from interplay import methods
+from interplay.data.missing import Pattern
+from interplay.evaluation.comparison.conditions import own_patterns
 from interplay.evaluation.comparison.entries import CONTROLS, Entry
-from interplay.evaluation.comparison.grid import compare, grid
+from interplay.evaluation.comparison.grid import compare, listed_seeds
 from interplay.evaluation.comparison.result import Comparison
 from interplay.evaluation.comparison.sources import DataFile
-from interplay.evaluation.comparison.store import Store
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
@@ -95,19 +105,20 @@ class Plan(_Strict):
         folder: where results are kept, relative to the plan.
         test_size: share of the test part of files without test marks.
         folds: cross-validation instead.
-        missing: test with modalities missing, too.
+        missing: test with modalities missing, too; or name -> pattern as `interplay.data.missing.Pattern.to_dict` gives
+            it, ``{pattern: Independent, rates: {voice: 0.5}}``, or a missing rate.
         tune: search settings with so many trials for every method in every cell.
         jobs: processes.
     """
 
     data: Annotated[dict[str, Annotated[DataPlan, _key("file")]], Field(min_length=1)]
     methods: Annotated[list[Annotated[MethodPlan, _key("method")]], Field(min_length=1)]
-    seeds: PositiveInt | Annotated[list[int], Field(min_length=1)] = 5
+    seeds: Annotated[int | Sequence[int], PlainValidator(lambda given: listed_seeds(given))] = 5
     settings: FitSettings = FitSettings()
     folder: str = "comparison"
     test_size: Share = 0.25
     folds: Annotated[int, Field(ge=2)] | None = None
-    missing: bool = True
+    missing: Annotated[bool | Mapping[str, Pattern], PlainValidator(lambda given: own_patterns(given) or given)] = True
     tune: PositiveInt | None = None
     jobs: int | None = None
 
@@ -167,6 +178,13 @@ class Plan(_Strict):
         progress: bool | Callable[[str], None] = True,
     ) -> Comparison:
         """`compare` as planned; what is given here goes first."""
+        return self._compare(folder, n_jobs=jobs or self.jobs, tune=tune, retry=retry, progress=progress)
+
+    def found(self, folder: str | Path | None = None, *, tune: int | None = None) -> Comparison:
+        """What is finished of the plan; runs nothing."""
+        return self._compare(folder, tune=tune, run=False)
+
+    def _compare(self, folder: str | Path | None, *, tune: int | None, **options: Any) -> Comparison:
         return compare(
             self.entries(),
             {name: data.source(self._base) for name, data in self.data.items()},
@@ -176,15 +194,8 @@ class Plan(_Strict):
             test_size=self.test_size,
             folds=self.folds,
             tune=tune or self.tune,
-            retry=retry,
-            n_jobs=jobs or self.jobs,
-            progress=progress,
+            **options,
         )
-
-    def found(self, folder: str | Path | None = None) -> Comparison:
-        """What is finished of the plan; runs nothing."""
-        cells = grid(self.entries(), self.data, self.seeds, self.folds)
-        return Comparison.of(Store(self.path(folder)), cells)
 
     def path(self, folder: str | Path | None = None) -> Path:
         """The folder of the results."""
@@ -192,6 +203,18 @@ class Plan(_Strict):
 
 
 _FIELDS: dict[str, type[BaseModel]] = {"data": DataPlan, "methods": MethodPlan, "settings": FitSettings}
+
+
+# Pydantic's kinds of errors in plain words.
+_EXPECTED = {
+    **dict.fromkeys(("dict_type", "model_type", "mapping_type"), "a mapping, name: value"),
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing"), "a number"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "true or false"),
+    "list_type": "a list",
+    "string_type": "a text",
+    "too_short": "at least one",
+}
 
 
 def _explained(error: ValidationError) -> str:
@@ -204,4 +227,9 @@ def _explained(error: ValidationError) -> str:
             FitSettings if "settings" in place[:-1] else _FIELDS.get(place[0], Plan) if len(place) > 1 else Plan
         )
         return f"unknown field {where!r}; choose among {', '.join(model.model_fields)}"
-    return f"field {where!r}: {first['msg']}, found {first['input']!r}"
+    if first["type"] == "value_error":  # ours, which says all
+        return f"field {where!r}: {str(first['ctx']['error']).removeprefix(f'{where}: ')}"
+    if first["type"] == "missing":
+        return f"field {where!r} is missing"
+    said = _EXPECTED.get(first["type"]) or first["msg"].removeprefix("Input should be ")
+    return f"field {where!r}: expected {said}, found {first['input']!r}"

@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from typing import Any
 
 Report = Callable[[Any], None]
+PAUSE = 5.0  # seconds between two lines where there is no terminal
 
 
 @contextmanager
 def reporter(progress: bool | Callable[[str], None], total: int, kept: int) -> Iterator[Report]:
-    """Give a function that is called with the outcome of each cell."""
+    """Give a function that is called with the outcome of each cell; see ``progress`` of `compare`."""
     started, ended = time.monotonic(), 0
 
     def words(outcome: Any) -> str:
@@ -24,14 +25,33 @@ def reporter(progress: bool | Callable[[str], None], total: int, kept: int) -> I
     if callable(progress):
         yield lambda outcome: progress(words(outcome))
         return
+    if progress and not sys.stderr.isatty():
+        yield _lines(words, total)
+        return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}", markup=False))
-    shown = progress and total > 0 and sys.stderr.isatty()
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not shown) as bar:
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not (progress and total)) as bar:
         task = bar.add_task("", total=total)
         yield lambda outcome: bar.update(task, advance=1, description=words(outcome).partition(": ")[2])
+
+
+def _lines(words: Callable[[Any], str], total: int) -> Report:
+    """A line a cell for logs, at most one in each `PAUSE` and one at the end; none for what takes less than that."""
+    started = last = time.monotonic()
+    ended = 0
+
+    def report(outcome: Any) -> None:
+        nonlocal last, ended
+        ended += 1
+        text, now = words(outcome), time.monotonic()
+        if now - last >= PAUSE or (ended == total and now - started >= PAUSE):
+            sys.stderr.write(f"{text}\n")
+            sys.stderr.flush()
+            last = now
+
+    return report
 
 
 def said(outcome: Any) -> str:

@@ -26,15 +26,18 @@ LOWER_IS_BETTER = (
     *("seconds", "processor_seconds", "memory_mb", "parameters"),
 )
 
+MEANS_OF_ROBUSTNESS = ("mean_subsets", "mean_rates")
+
 
 class Comparison:
     """Finished cells of a grid.
 
     Attributes:
         frame: a row for each ``dataset``, ``method``, ``seed``, ``fold``, ``condition``, ``rate`` and ``metric``, with
-            its ``value``. Condition ``complete`` is the test part as it is; the names of modalities are what is left of
-            it; ``rate 0.1`` is a missing rate; ``without <modality>`` has the ``cost`` of losing it; ``missing`` has
-            means over subsets and rates; ``chance`` is the best constant answer; ``cost`` is what training took.
+            its ``value``; ``fold`` is NA without cross-validation. Condition ``complete`` is the test part as it is;
+            the names of modalities are what is left of it; ``rate 0.1`` is a missing rate; ``without <modality>`` has
+            the ``cost`` of losing it; ``missing`` has means over subsets and rates; own patterns have their names;
+            ``chance`` is the best constant answer; ``cost`` is what training took.
         notes: a row for each cell: when it was finished, with which versions, what could not be computed.
         failures: a row for each cell that failed: ``dataset``, ``method``, ``seed``, ``fold``, ``error``.
     """
@@ -48,7 +51,7 @@ class Comparison:
         keys = ["dataset", "method", "seed", "fold", "condition", "rate", "metric", "value"]
         # One table from all files: a frame for each would take most of the time.
         whole = pa.concat_tables([rows for rows, _ in read]).to_pandas() if read else pd.DataFrame(columns=keys)
-        self.frame = whole[keys]
+        self.frame = whole[keys].astype({"fold": "Int64"})
         self.notes = pd.DataFrame([notes for _, notes in read])
 
     @classmethod
@@ -63,9 +66,9 @@ class Comparison:
         )
         failed = [(cell, store.failure(cell)) for cell in asked if not store.done(cell)]
         found.failures = pd.DataFrame(
-            [(c.dataset, c.method, c.seed, c.fold or 0, why["error"]) for c, why in failed if why],
+            [(c.dataset, c.method, c.seed, c.fold, why["error"]) for c, why in failed if why],
             columns=["dataset", "method", "seed", "fold", "error"],
-        )
+        ).astype({"fold": "Int64"})
         return found
 
     @classmethod
@@ -98,6 +101,11 @@ class Comparison:
         counts = self.frame.loc[(self.frame["condition"] == "tuned") & (self.frame["metric"] == "trials"), "value"]
         return int(counts.max()) if len(counts) else 0
 
+    def metric_of(self, condition: str) -> str:
+        """What a condition is about: `main_metric`, or the first that it has, as ``missing`` ``mean_subsets``."""
+        found = self.frame.loc[self.frame["condition"] == condition, "metric"]
+        return self.main_metric if found.empty or (found == self.main_metric).any() else str(found.iloc[0])
+
     def summary(self, metric: str = "accuracy", condition: str = COMPLETE) -> pd.DataFrame:
         """The numbers of `table`, a row for each data set and method: ``mean``, ``sd``, ``n``."""
         groups = self.values(metric, condition).groupby(["dataset", "method"], sort=False)["value"]
@@ -117,7 +125,8 @@ class Comparison:
                 f"condition {condition!r} has {known}" if known else f"conditions: {sorted(set(frame['condition']))}"
             )
             raise ValueError(f"no metric {metric!r} for condition {condition!r}; {where}")
-        return chosen.groupby(["dataset", "method", "seed", "fold"], sort=False)["value"].mean().reset_index()
+        key = ["dataset", "method", "seed", "fold"]
+        return chosen.groupby(key, sort=False, dropna=False)["value"].mean().reset_index()
 
     def table(self, metric: str = "accuracy", condition: str = COMPLETE, *, text: bool = False) -> pd.DataFrame:
         """Mean, standard deviation and number of cells: a row a method, columns ``(dataset, mean | sd | n)``.
@@ -217,8 +226,8 @@ class Comparison:
         cells = [cell for cell in self.cells if (cell.dataset, cell.method) == (dataset, method)]
         if not cells:
             raise ValueError(f"no finished cell of {method!r} on {dataset!r}")
-        frames = [self.store.read_predictions(cell).assign(seed=cell.seed, fold=cell.fold or 0) for cell in cells]
-        return pd.concat(frames, ignore_index=True)
+        frames = [self.store.read_predictions(cell).assign(seed=cell.seed, fold=cell.fold) for cell in cells]
+        return pd.concat(frames, ignore_index=True).astype({"fold": "Int64"})
 
     def plot(self, metric: str = "accuracy", **options: Any) -> Any:
         """`ip.plot.comparison` of this."""
@@ -240,7 +249,11 @@ class Comparison:
         means = self.means(metric, condition).dropna()
         if means.empty:
             raise ValueError("no data set on which every method has finished; run the rest, or compare fewer methods")
-        return means if metric in LOWER_IS_BETTER else -means
+        if metric not in MEANS_OF_ROBUSTNESS:
+            return means if metric in LOWER_IS_BETTER else -means
+        # They are of the accuracy, and in regression of the mean absolute error.
+        classified = set(self.frame.loc[self.frame["metric"] == "accuracy", "dataset"])
+        return means.mul([-1.0 if dataset in classified else 1.0 for dataset in means.index], axis=0)
 
     def _over_datasets(self, pairs: Iterable[tuple[str, str]], metric: str) -> list[dict[str, Any]]:
         means, rows = self.means(metric), []

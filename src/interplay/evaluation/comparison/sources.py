@@ -4,7 +4,7 @@ import hashlib
 import inspect
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,12 @@ class DataFile:
             raise ValueError(f"{self.test!r} in {self.path!r} must hold true and false (or 1 and 0) to mark test rows")
         return found[~marks.astype(bool)], found[marks.astype(bool)]
 
+    def described(self) -> Mapping[str, Any]:
+        """What is read of it, and the hash of the whole file, wherever it lies."""
+        fields = {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items() if name != "path"}
+        with open(self.path, "rb") as file:
+            return {**fields, "sha256": hashlib.file_digest(file, "sha256").hexdigest()[:16]}
+
 
 Content = MultimodalDataset | Parts | Callable[..., Any]
 
@@ -66,6 +72,29 @@ class Source:
     content: Content
     test_size: float = 0.25
     folds: int | None = None
+
+    @property
+    def split(self) -> Mapping[str, Any]:
+        """How it is parted; nothing of what comes as training and test part."""
+        given = isinstance(self.content, tuple) or (
+            isinstance(self.content, DataFile) and self.content.test is not None
+        )
+        return {"folds": self.folds, "test_size": None if given or self.folds else self.test_size}
+
+    @property
+    def unseen(self) -> bool:
+        """What it holds is known only when a cell needs it: a callable, or a file that is not here."""
+        if isinstance(self.content, DataFile):
+            return not Path(self.content.path).is_file()
+        return callable(self.content)
+
+    def file(self) -> Mapping[str, Any] | None:
+        """What is noted of a file; None for anything else, and for a file that is not here."""
+        return self.content.described() if isinstance(self.content, DataFile) and not self.unseen else None
+
+    def read(self) -> "Source":
+        """The same with a file's content in memory."""
+        return replace(self, content=self.content()) if isinstance(self.content, DataFile) else self
 
     def parts(self, seed: int, fold: int | None = None) -> Parts:
         """Training and test part."""
@@ -98,15 +127,15 @@ class Source:
             raise ValueError(f"data set {self.name!r}: expected a MultimodalDataset with a target, found {what}")
 
 
-def source(name: str, content: Any, test_size: float, folds: int | None) -> Source:
-    """A source from what a user gave.
+def source(name: str, content: Any, test_size: float, folds: int | None, *, needed: bool = True) -> Source:
+    """A source from what a user gave; a file has to exist where it is ``needed``.
 
     Raises:
         ValueError: for anything else than a dataset, a pair, a callable or an existing file.
     """
     if isinstance(content, str | Path):
         content = DataFile(str(content))
-    if isinstance(content, DataFile) and not Path(content.path).is_file():
+    if isinstance(content, DataFile) and needed and not Path(content.path).is_file():
         raise ValueError(f"data set {name!r}: no file {content.path!r}; correct the path")
     found = Source(name, content, test_size, folds)
     if not callable(content):
@@ -156,12 +185,13 @@ def _arrays(part: MultimodalDataset) -> Iterator[tuple[str, Any]]:
             yield key, array
 
 
-def sizes(parts: Parts) -> Mapping[str, Any]:
-    """What a person wants to know of the parts: rows, shapes, classes."""
+def held(parts: Parts) -> Mapping[str, Any]:
+    """Fingerprint of the parts, and what a person wants to know of them: rows, shapes, classes."""
     train, test = parts
     return {
         "rows": {"train": len(train), "test": len(test)},
         "modalities": {name: list(x.shape[1:]) for name, x in train.modalities.items()},
         "task": train.task,
         "classes": len(train.classes) if train.task == "classification" else None,
+        "fingerprint": fingerprint(parts),
     }

@@ -109,21 +109,35 @@ class Store:
         Raises:
             ConfigurationError: they differ; the message says in what.
         """
-        path = self.folder / kind / f"{_name(name)}.json"
-        if part is not None:
-            path = self.folder / kind / _name(name) / f"{part}.json"
+        path = self._description(kind, name, part)
         path.parent.mkdir(parents=True, exist_ok=True)
-        content = json.loads(json.dumps(content))
         with FileLock(self.folder / ".lock"):
             if not path.exists():
                 _write_json(path, content)
-        kept = json.loads(path.read_text(encoding="utf-8"))
-        if kept != content:
-            what = {"methods": "method", "data": "data set"}[kind]
-            raise ConfigurationError(
-                f"{str(self.folder)!r} holds results of another {what} {name!r}: {_difference(kept, content)}; "
-                "give it another name, or choose another folder"
-            )
+        self.check(kind, name, content, part)
+
+    def check(self, kind: str, name: str, content: Mapping[str, Any], part: str | None = None) -> None:
+        """As `agree`, but nothing is written; where no description is kept, all is well."""
+        kept, now = self.kept(kind, name, part), json.loads(json.dumps(content))
+        if kept is not None and kept != now:
+            raise self.conflict(kind, name, kept, now)
+
+    def kept(self, kind: str, name: str, part: str | None = None) -> Mapping[str, Any] | None:
+        """The description that is kept, or None."""
+        path = self._description(kind, name, part)
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+    def conflict(self, kind: str, name: str, kept: Mapping[str, Any], now: Mapping[str, Any]) -> ConfigurationError:
+        """What to raise where two descriptions differ."""
+        what = {"methods": "method", "data": "data set"}[kind]
+        return ConfigurationError(
+            f"{str(self.folder)!r} holds results of another {what} {name!r}: {_difference(kept, now)}; "
+            "give it another name, or choose another folder"
+        )
+
+    def _description(self, kind: str, name: str, part: str | None) -> Path:
+        whole = self.folder / kind / _name(name)
+        return whole.with_name(f"{whole.name}.json") if part is None else whole / f"{part}.json"
 
     def cells(self) -> list[Cell]:
         """All finished cells, by data set, method and seed."""
@@ -141,10 +155,15 @@ class Store:
         table = pq.read_table(self.path(cell), partitioning=None)
         notes = json.loads(table.schema.metadata[KEY])
         table = table.select(ROWS.names).cast(ROWS)
-        key = {"dataset": cell.dataset, "method": cell.method, "seed": cell.seed, "fold": cell.fold or 0}
+        key = {"dataset": cell.dataset, "method": cell.method, "seed": cell.seed, "fold": cell.fold}
         for name, value in key.items():
-            table = table.append_column(name, pa.array([value] * len(table)))
+            kind = pa.int64() if name in ("seed", "fold") else pa.string()
+            table = table.append_column(name, pa.array([value] * len(table), kind))
         return table, notes
+
+    def notes(self, cell: Cell) -> dict[str, Any]:
+        """Notes of a finished cell, without its numbers."""
+        return json.loads(pq.read_schema(self.path(cell)).metadata[KEY])
 
     def read_predictions(self, cell: Cell) -> pd.DataFrame:
         """Answers of a finished cell on its complete test part."""
@@ -166,7 +185,7 @@ def _write_json(path: Path, content: Mapping[str, Any]) -> None:
 def _difference(old: Any, new: Any, where: str = "") -> str:
     """The first place in which two descriptions differ."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
-        for key in [*old, *(key for key in new if key not in old)]:
+        for key in [*new, *(key for key in old if key not in new)]:
             if old.get(key) != new.get(key):
                 return _difference(old.get(key), new.get(key), f"{where}.{key}" if where else str(key))
     return f"{where} was {old!r} there and is {new!r} now"

@@ -10,16 +10,15 @@ import numpy as np
 import pandas as pd
 
 from interplay.data import MultimodalDataset
+from interplay.data.missing import Pattern
+from interplay.evaluation.comparison.conditions import COST, ROW, TUNED, conditions, masked, rows
 from interplay.evaluation.comparison.entries import Entry, on_dataset, seeded
 from interplay.evaluation.comparison.tuning import quiet, space, tuned
 from interplay.evaluation.metrics import answers, score_model
-from interplay.evaluation.missing import CHANCE, COMPLETE
+from interplay.evaluation.missing import COMPLETE
 from interplay.evaluation.results import versions
-from interplay.evaluation.robustness import robustness
 
 Metric = Callable[[Any, MultimodalDataset], float]
-ROW = ["condition", "rate", "metric", "value"]
-MISSING, TUNED = "missing", "tuned"
 
 
 @dataclass
@@ -44,14 +43,18 @@ def trial(
     seed: int,
     *,
     metrics: Mapping[str, Metric] | None = None,
-    missing: bool = True,
+    missing: bool | Mapping[str, Pattern] = True,
     tune: int | None = None,
     diary: Path | None = None,
 ) -> Trial:
     """Fit a fresh copy on ``train`` and test it on ``test``, complete and with modalities missing.
 
     With ``tune``, settings are searched on ``train`` before.
+
+    Raises:
+        ValueError: a pattern of ``missing`` does not fit the data; said before anything is fitted.
     """
+    gaps = masked(test, missing if isinstance(missing, Mapping) else {})
     chosen = estimator.estimator(train.task) if isinstance(estimator, Entry) else estimator
     notes: dict[str, Any] = {"versions": versions(), "problems": {}}
     blocks = []
@@ -62,7 +65,7 @@ def trial(
         chosen, notes["tuned"] = search.estimator, search.notes()
         numbers = {name: v for name, v in search.params.items() if isinstance(v, int | float)}
         known = {"trials": search.trials, "validation": search.score, "seconds": time.perf_counter() - started}
-        blocks.append(_rows(TUNED, numbers | known))
+        blocks.append(rows(TUNED, numbers | known))
     model = on_dataset(seeded(chosen, seed))
     _reset_peak()
     wall, processor = time.perf_counter(), time.process_time()
@@ -70,14 +73,14 @@ def trial(
     costs = {"seconds": time.perf_counter() - wall, "processor_seconds": time.process_time() - processor}
     costs |= {"memory_mb": _peak_mb(), **_size(model)}
     started = time.perf_counter()
-    blocks.insert(0, _rows(COMPLETE, score_model(model, test)))
+    blocks.insert(0, rows(COMPLETE, score_model(model, test)))
     predictions = predict(model, test)
     if missing:
-        blocks += _conditions(model, test, notes["problems"])
+        blocks += conditions(model, test, gaps, notes["problems"])
     tested = time.perf_counter()
-    blocks.append(_rows(COMPLETE, _own(model, test, metrics or {}, notes["problems"])))
+    blocks.append(rows(COMPLETE, _own(model, test, metrics or {}, notes["problems"])))
     costs |= {"test_seconds": tested - started, "metric_seconds": time.perf_counter() - tested}
-    blocks.append(_rows("cost", costs))
+    blocks.append(rows(COST, costs))
     notes["finished"] = pd.Timestamp.now("UTC").isoformat(timespec="seconds")
     return Trial(pd.concat(blocks, ignore_index=True)[ROW], predictions, notes)
 
@@ -99,32 +102,6 @@ def predict(model: Any, test: MultimodalDataset) -> pd.DataFrame:
     frame["probability"] = said[np.arange(len(test)), codes]
     frame["probabilities"] = list(said.astype(np.float32))
     return pd.DataFrame(frame)
-
-
-def _conditions(model: Any, test: MultimodalDataset, problems: dict[str, str]) -> list[pd.DataFrame]:
-    """Every proper subset of modalities, missing rates, what each modality is worth, and their means."""
-    try:
-        found = robustness(model, test)
-    except Exception as error:  # somebody else's model may not take gaps
-        problems[MISSING] = f"{type(error).__name__}: {error}"
-        return []
-    subsets = found.subsets.iloc[1:].drop(columns=["missing", "size"]).rename(columns={"subset": "condition"})
-    rates = found.rates.iloc[1:].copy()
-    rates["condition"] = [f"rate {rate:.3g}" for rate in rates["rate"]]
-    costs = found.costs.assign(condition="without " + found.costs["modality"].astype(str)).drop(columns="modality")
-    means = {name: getattr(found, name) for name in ("mean_subsets", "mean_rates", "relative")}
-    known = {name: value for name, value in means.items() if not np.isnan(value)}
-    tidy = [_melted(table) for table in (subsets, rates, costs) if len(table)]
-    return [
-        *tidy,
-        _rows(MISSING, known | {"effective": found.effective()}),
-        _rows(CHANCE, {found.metric: found.chance}),
-    ]
-
-
-def _melted(table: pd.DataFrame) -> pd.DataFrame:
-    wide = table if "rate" in table else table.assign(rate=np.nan)
-    return wide.melt(["condition", "rate"], var_name="metric", value_name="value").astype({"value": float})
 
 
 def _own(
@@ -161,11 +138,6 @@ def _size(model: Any) -> dict[str, float]:
     if (history := getattr(model, "history_", None)) is not None:
         found["epochs"] = float(len(history.records))
     return found
-
-
-def _rows(condition: str, values: Mapping[str, float]) -> pd.DataFrame:
-    frame = pd.DataFrame({"metric": list(values), "value": [float(v) for v in values.values()]})
-    return frame.assign(condition=condition, rate=np.nan)
 
 
 def _reset_peak() -> None:
