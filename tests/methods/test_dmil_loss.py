@@ -72,6 +72,35 @@ def test_supervised_loss_equals_its_slow_twin(name: str, built: Built, rows: Row
     torch.testing.assert_close(method.loss(output, batch, stage).total, expected)
 
 
+BOTTLENECKS = {
+    ("supervised", "intra"): {"kl": 0.001, "reconstruction": 0.01},
+    ("supervised", "consistency"): {"unique_kl": 0.001, "redundancy_kl": 0.001, "alignment": 0.01,
+                                    "consistency_reconstruction": 0.01},
+    ("supervised", "joint"): {"kl": 0.001, "reconstruction": 0.01, "unique_kl": 0.001, "redundancy_kl": 0.001,
+                              "alignment": 0.01, "consistency_reconstruction": 0.01},
+    ("corrected", "joint"): {"kl": 0.02, "reconstruction": 0.003, "unique_kl": 0.008, "redundancy_kl": 0.008,
+                             "alignment": 0.008, "consistency_reconstruction": 0.001},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("preset", "name"), BOTTLENECKS)
+def test_bottlenecks_weigh_what_the_page_says(
+    preset: str, name: str, built: Built, rows: Rows, with_composition: Rows
+) -> None:
+    method = built(DMIL(preset, width=8)).eval()
+    batch, stage = with_composition(rows(), 4), Stage(name, 1)
+    method.begin_stage(stage)
+    output = method(batch)
+    loss = method.loss(output, batch, stage)
+    method.bottleneck = 0.0
+    without = method.loss(output, batch, stage)
+    added = {term: value for term, value in loss.parts.items() if term not in without.parts}
+    table = BOTTLENECKS[preset, name]
+    assert {term.partition(":")[0] for term in added} == set(table)
+    expected = sum(table[term.partition(":")[0]] * value for term, value in added.items())
+    torch.testing.assert_close(loss.total - without.total, expected, rtol=1e-4, atol=1e-5)
+
+
 def gradients(loss: Tensor, tensors: Iterable[Tensor]) -> list[Tensor]:
     found = torch.autograd.grad(loss, [*tensors], retain_graph=True, materialize_grads=True)
     return [gradient.clone() for gradient in found]

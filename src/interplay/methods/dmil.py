@@ -34,7 +34,7 @@ class DMIL(Method):
 
     Stages: ``intra`` trains the first level and predicts by the modalities' own heads, the mean of their logits
     (supervised: synergy, too, and predicts by their product times what synergy adds); ``consistency`` trains the rest
-    on frozen first-level parts, ``joint`` all. The best epoch of each goes by the validation accuracy of its prediction.
+    on frozen first-level parts, ``joint`` all. The best epoch of each goes by the validation accuracy of what it says.
 
     Nothing in the published losses makes the parts carry what their names say. The preset ``"supervised"`` does: it
     reads from cross-fitted classifiers which interaction each training sample is
