@@ -73,6 +73,14 @@ def test_numbers_come_in_the_units_of_the_target(tmp_path):
     assert_same_answers(model, model.predict, data.with_target(None), tmp_path / "model.onnx")
 
 
+def test_modalities_may_be_called_as_the_graph_calls_its_own_values(tmp_path):
+    rng = np.random.default_rng(0)
+    x = {name: rng.normal(size=(60, 3)) for name in ("view", "linear", "val_5", "probabilities")}
+    data = MultimodalDataset(x, np.arange(60) % 2)
+    model = MultimodalClassifier("joint", max_epochs=1, width=8).fit(data)
+    assert_same_answers(model, model.predict_proba, data, tmp_path / "model.onnx")
+
+
 def test_the_file_says_what_it_is(tmp_path):
     data = make(60, 0)
     MultimodalClassifier("joint", max_epochs=1, width=8).fit(data).save(tmp_path / "model")

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from pytorch_lightning.loggers.logger import DummyLogger
 from sklearn.base import clone
 
 from interplay import MultimodalClassifier, MultimodalDataset, MultimodalRegressor, methods
@@ -133,16 +134,48 @@ def test_batch_order_of_rows_does_not_matter_at_prediction(method: str, data: Mu
     np.testing.assert_allclose(model.predict_proba(data[:1]), model.predict_proba(data)[:1], rtol=1e-5, atol=1e-6)
 
 
+def named(data: MultimodalDataset, *names: str) -> MultimodalDataset:
+    """The same data with other names of the modalities."""
+    return MultimodalDataset(dict(zip(names, data.modalities.values(), strict=True)), data.target)
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_renaming_modalities_changes_nothing(method: str, data: MultimodalDataset) -> None:
-    names = {"a": "rna.seq", "b": "keys"}
-    renamed = MultimodalDataset({names[k]: x for k, x in data.modalities.items()}, data.target)
-    expected = fit(method, data)
-    found = fit(method, renamed)
+    """Not even names that methods have for heads and losses of their own: same predictions, same record of training."""
+    renamed = named(data, "fused", "joint")
+    expected, found = (fit(method, each, logger=DummyLogger()) for each in (data, renamed))
     np.testing.assert_array_equal(found.predict_proba(renamed), expected.predict_proba(data))
+    one, two = ([list(record.values()) for record in model.history_.records] for model in (expected, found))
+    assert one == two
     # The order in which modalities are given at prediction is free.
-    backwards = renamed.select(["keys", "rna.seq"])
+    backwards = renamed.select(["joint", "fused"])
     np.testing.assert_array_equal(found.predict_proba(backwards), expected.predict_proba(data))
+
+
+# What network modules, losses, records of training, parts and attached tensors are called.
+HOSTILE = [
+    ("rna.seq", "keys"), ("fused", "total"), ("joint", "product"), ("loss", "stage"), ("game", "contrast"),
+    ("entropy", "prototype:loss"), ("rank:b", "b"), ("head:b", "b"), ("redundancy", "synergy"), ("unique:b", "b"),
+    ("row", "group"), ("label", "additive"), ("prediction", "missing"), ("self", "0"),
+]  # fmt: skip
+RECORDED = {"stage", "epoch", "loss", "validation_loss", "validation_accuracy", "validation_r2"}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_modality_may_be_called_anything(method: str, build, data: MultimodalDataset) -> None:
+    """Every part of the loss and every gradient is there whatever the names, and no part hides another number."""
+
+    def found_with(*names: str) -> dict[str, torch.Tensor]:
+        built, batch = build(methods.make(method), named(data[:40], *names))
+        return losses_and_gradients(built, batch.attach(row=torch.arange(40)))
+
+    expected = found_with("a", "b")
+    for names in HOSTILE:
+        found = found_with(*names)
+        assert len(found) == len(expected), names
+        assert all(map(torch.equal, found.values(), expected.values())), names
+        parts = {key.partition(" part ")[2] for key in found}
+        assert not parts & RECORDED, names
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -39,7 +39,7 @@ def test_copies_measure_and_the_network_is_trained_with_the_weights(build, data)
         "a": [*alone["a"].parameters(), *heads["a"].parameters()],
         "b": [*alone["b"].parameters(), *heads["b"].parameters()],
     }
-    for part, owner in (("fused", "together"), ("a", "a"), ("b", "b")):
+    for part, owner in (("fused", "together"), ("head:a", "a"), ("head:b", "b")):
         for name, group in groups.items():
             grads = torch.autograd.grad(parts[part], group, retain_graph=True, allow_unused=True)
             assert all((g is not None) == (name == owner) for g in grads)

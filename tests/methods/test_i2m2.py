@@ -19,7 +19,7 @@ def test_experts_first_then_their_product(build, data) -> None:
     method, batch = build(I2M2(), data)
     experts, product = method.stages(10)
     output = method(batch)
-    assert set(method.loss(output, batch, experts).parts) == {"joint", "a", "b"}
+    assert set(method.loss(output, batch, experts).parts) == {"joint", "head:a", "head:b"}
     total = method.loss(output, batch, product).total
     torch.testing.assert_close(total, torch.nn.functional.cross_entropy(output.logits, batch.target))
 

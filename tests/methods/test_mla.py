@@ -36,6 +36,14 @@ def test_the_second_modality_leaves_what_the_first_taught_the_head(build, data) 
     torch.testing.assert_close(projected, plain @ expected, rtol=1e-3, atol=1e-5)
 
 
+def test_the_head_forgets_what_to_keep_after_each_epoch(build, data) -> None:
+    method, batch = build(MLA(width=16), data)
+    step(method, batch)
+    assert not torch.equal(method.projection, torch.eye(16))
+    method.after_epoch(batch, batch, method.stages(1)[0])
+    torch.testing.assert_close(method.projection, torch.eye(16), rtol=0, atol=0)
+
+
 def test_prediction_trusts_the_more_certain_modality(build, data) -> None:
     method, batch = build(MLA(width=16), data)
     method.eval()

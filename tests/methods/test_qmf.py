@@ -20,7 +20,7 @@ def test_modalities_are_weighted_by_their_energy_without_gradient(build, data) -
 
 
 def test_confidence_is_ranked_by_the_losses_so_far(build, data) -> None:
-    method, batch = build(QMF(), data)
+    method, batch = build(QMF(rank=0.7), data)
     batch = batch.attach(row=torch.arange(len(batch)))
     stage = method.stages(1)[0]
     output = method(batch)
@@ -37,6 +37,10 @@ def test_confidence_is_ranked_by_the_losses_so_far(build, data) -> None:
         hinges.append((h[high] - h[low] - (e[low] - e[high])).clamp(min=0))
     loss = method.loss(output, batch, stage)
     torch.testing.assert_close(loss.parts["rank:a"], torch.stack(hinges).mean(), rtol=1e-4, atol=1e-6)
+    p = loss.parts
+    expected = p["fused"] + p["head:a"] + p["head:b"] + 0.7 * (p["rank:a"] + p["rank:b"])
+    torch.testing.assert_close(loss.total, expected)
+    assert p["rank:a"] + p["rank:b"] > 0.01
     # Lowering the ranking loss raises the confidence of easy rows over hard ones.
     (gradient,) = torch.autograd.grad(loss.parts["rank:a"], e_leaf := output.unimodal["a"], retain_graph=True)
     assert e_leaf.shape == gradient.shape

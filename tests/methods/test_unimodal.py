@@ -35,5 +35,5 @@ def test_each_head_equals_training_alone(data) -> None:
     batch = to_batch(data, data.codes)
     stage = model.stages(1)[0]
     loss = model.loss(model(batch), batch, stage)
-    gradient = torch.autograd.grad(loss.parts["a"], list(model.encoders["b"].parameters()), allow_unused=True)
+    gradient = torch.autograd.grad(loss.parts["head:a"], list(model.encoders["b"].parameters()), allow_unused=True)
     assert all(g is None or not g.any() for g in gradient)

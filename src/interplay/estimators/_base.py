@@ -246,8 +246,8 @@ class MultimodalEstimator(BaseEstimator, ABC):
         ``(rows,)`` for each modality, ``lengths.<modality>`` int64 ``(rows,)`` for each sequence (its number of steps
         where none are padded). What stands under a false mask and in padding is arbitrary, as everywhere.
         Standardisation is inside. Output: a classifier's ``probabilities`` float32 ``(rows, K)``, a regressor's
-        ``prediction`` float64 ``(rows,)``. The file's metadata hold classes, shapes and versions as JSON under
-        ``interplay``.
+        ``prediction`` float64 ``(rows,)`` (``probabilities_1`` where a modality has that name). The file's metadata
+        hold classes, shapes and versions as JSON under ``interplay``.
 
         Raises:
             ImportError: the extra ``export`` (onnx, onnxscript) is not installed.

@@ -113,9 +113,17 @@ def to_onnx(model: "MultimodalEstimator", path: str | Path) -> None:
             output_names=[model.answer.name],
         )
     assert converted is not None
+    _keep_apart(converted.model)
     converted.model.metadata_props[METADATA] = json.dumps(_describe(model, inference))
     with replacing(path) as temporary:
         converted.save(temporary, external_data=False)
+
+
+def _keep_apart(graph: Any) -> None:
+    """Other names for inner values, and an output, that are called like an input: a modality may be called "view"."""
+    from onnx_ir.passes.common import NameFixPass  # comes with onnxscript
+
+    NameFixPass()(graph)
 
 
 def _describe(model: "MultimodalEstimator", inference: InferencePath) -> Mapping[str, Any]:

@@ -65,8 +65,13 @@ class MultiHead(Joint):
 
 
 def unimodal_losses(method: Method, output: Output, batch: Batch) -> dict[str, Tensor]:
-    """Cross-entropy (regression: its loss) by modality over the rows that have it."""
-    return {name: method.target_loss(f, batch.target, batch.present[name]) for name, f in output.unimodal.items()}
+    """Cross-entropy (regression: its loss) of each modality over the rows that have it, as ``head:<modality>``.
+
+    The prefix keeps a modality's loss apart from all others, whatever the modality is called.
+    """
+    return {
+        f"head:{name}": method.target_loss(f, batch.target, batch.present[name]) for name, f in output.unimodal.items()
+    }
 
 
 @torch.no_grad()

@@ -31,8 +31,9 @@ class AGM(Joint):
               k_m = \exp(\alpha \min(r^*_m - r_m, 10))
 
     and the gradients of encoder :math:`m` are multiplied by :math:`k_m`. One of two public implementations has the sign
-    of the exponent in :math:`r` reversed, which speeds up the leader; this is the one that slows it. Cost: the head is
-    evaluated :math:`2^M` times a step, without gradient.
+    of the exponent in :math:`r` reversed, which speeds up the leader; this is the one that slows it, a choice by
+    argument that was not checked against the paper. Cost: the head is evaluated :math:`2^M` times a step, without
+    gradient.
 
     Args:
         alpha: strength of the modulation.

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from interplay.methods._base import ANY_TASK, Method, Stage
+from interplay.methods._fusion import linear_heads, unimodal_losses
 from interplay.methods._values import Batch, Loss, Output
-from interplay.nn import ByName
 
 
 class UnimodalHeads(Method):
@@ -17,9 +17,7 @@ class UnimodalHeads(Method):
 
     def build_parts(self, widths: Mapping[str, int], n_classes: int) -> None:
         """Create a head for each modality."""
-        self.heads = ByName(
-            {name: nn.Sequential(nn.GELU(), nn.Linear(width, n_classes)) for name, width in widths.items()}
-        )
+        self.heads = linear_heads(widths, n_classes)
 
     def unimodal_logits(self, batch: Batch) -> dict[str, Tensor]:
         """Logits by modality; the class prior where the modality is absent."""
@@ -29,10 +27,7 @@ class UnimodalHeads(Method):
 
     def loss(self, output: Output, batch: Batch, stage: Stage) -> Loss:
         """Sum over modalities of the cross-entropy (regression: its loss) on the rows that have the modality."""
-        parts = {
-            name: self.target_loss(logits, batch.target, batch.present[name])
-            for name, logits in output.unimodal.items()
-        }
+        parts = unimodal_losses(self, output, batch)
         return Loss(torch.stack(list(parts.values())).sum(), parts)
 
 

@@ -3,8 +3,8 @@
 import torch
 
 from interplay.methods._base import Stage, cross_entropy
-from interplay.methods._fusion import MultiHead
-from interplay.methods._values import Batch, Loss, Output, all_present
+from interplay.methods._fusion import MultiHead, unimodal_losses
+from interplay.methods._values import Batch, Loss, Output, all_present, any_present
 
 
 class I2M2(MultiHead):
@@ -37,11 +37,10 @@ class I2M2(MultiHead):
         """Logits of the product."""
         output = super().forward(batch)
         output.latents["joint"] = output.logits
-        experts = {name: (f, batch.present[name]) for name, f in output.unimodal.items()}
-        experts["joint"] = (output.logits, all_present(batch))
-        product = torch.stack([f.log_softmax(-1) * there[:, None] for f, there in experts.values()]).sum(0)
-        nothing = ~torch.stack([there for _, there in experts.values()]).any(0)
-        output.logits = self.with_prior(product, ~nothing)
+        experts = [(f, batch.present[name]) for name, f in output.unimodal.items()]
+        experts.append((output.logits, all_present(batch)))
+        product = torch.stack([f.log_softmax(-1) * there[:, None] for f, there in experts]).sum(0)
+        output.logits = self.with_prior(product, any_present(batch))
         return output
 
     def loss(self, output: Output, batch: Batch, stage: Stage) -> Loss:
@@ -49,6 +48,6 @@ class I2M2(MultiHead):
         if stage.name == "product":
             total = cross_entropy(output.logits, batch.target)
             return Loss(total, {"product": total})
-        parts = {"joint": cross_entropy(output.latents["joint"], batch.target, all_present(batch))}
-        parts |= {m: cross_entropy(f, batch.target, batch.present[m]) for m, f in output.unimodal.items()}
+        together = cross_entropy(output.latents["joint"], batch.target, all_present(batch))
+        parts = {"joint": together, **unimodal_losses(self, output, batch)}
         return Loss(torch.stack(list(parts.values())).sum(), parts)

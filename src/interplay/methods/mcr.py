@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from interplay.methods._base import SearchSpace, Stage
-from interplay.methods._fusion import MultiHead
+from interplay.methods._fusion import MultiHead, unimodal_losses
 from interplay.methods._limits import COUNT, NONNEGATIVE, POSITIVE, Limits
 from interplay.methods._values import Batch, Loss, Output
 from interplay.nn import ByName
@@ -85,13 +85,12 @@ class MCR(MultiHead):
 
     def loss(self, output: Output, batch: Batch, stage: Stage) -> Loss:
         """Cross-entropies, the game and the contrast."""
-        heads = super().loss(output, batch, stage).parts
+        fused, own = self.target_loss(output.logits, batch.target), unimodal_losses(self, output, batch)
         z = output.latents["z"]
         game = torch.stack([self.gain(z, name) for name in z]).sum()
         contrast = self._contrast(z, batch)
-        own = torch.stack([x for name, x in heads.items() if name != "fused"]).sum()
-        total = heads["fused"] + self.unimodal * own - self.regularisation * game + self.contrast * contrast
-        parts = heads | {"game": game, "contrast": contrast}
+        total = fused + self.unimodal * sum(own.values()) - self.regularisation * game + self.contrast * contrast
+        parts = {"fused": fused, **own, "game": game, "contrast": contrast}
         if self.bottleneck:
             parts["bottleneck"] = self._excess(z, batch)
             total = total + self.bottleneck * parts["bottleneck"]
@@ -107,14 +106,17 @@ class MCR(MultiHead):
         return torch.stack(values).sum()
 
     def gain(self, z: Mapping[str, Tensor], name: str) -> Tensor:
-        """Jensen-Shannon divergence (nats) by permuting ``name``, with the gradients that the game gives."""
+        """Jensen-Shannon divergence (nats) by permuting ``name``, with the gradients that the game gives.
+
+        Its value is the divergence under every strategy: what others lower adds a gradient only.
+        """
         if self.strategy == "collaborative":
             return self._divergence(z, name)
         raised = self._divergence({m: x if m == name else x.detach() for m, x in z.items()}, name)
         if self.strategy == "independent":
             return raised
         lowered = self._divergence({m: x.detach() if m == name else x for m, x in z.items()}, name)
-        return raised - lowered
+        return raised - (lowered - lowered.detach())
 
     def _divergence(self, z: Mapping[str, Tensor], name: str) -> Tensor:
         log_p = self.head(list(z.values())).log_softmax(-1)

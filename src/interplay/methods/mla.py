@@ -25,7 +25,8 @@ class MLA(Method):
     (recursive least squares; P is the identity at the start of an epoch). Prediction sums the logits of the present
     modalities weighted by the softmax of their negative entropies. Of two public implementations one never applies the
     projection and the other adds the projected gradient to the plain one; both divide by a matrix instead of the
-    scalar. Cost: M optimiser steps a batch.
+    scalar, normalise :math:`P` and let :math:`\alpha` decay. Under AdamW only the gradient is confined to what the
+    projection leaves, not the step. Cost: M optimiser steps a batch.
 
     Args:
         width: width of the shared feature space.
@@ -84,7 +85,7 @@ class MLA(Method):
         self.current = self.encoders.names[self.turn % len(self.encoders.names)]
         self.turn += 1
         total = cross_entropy(output.unimodal[self.current], batch.target, batch.present[self.current])
-        return Loss(total, {self.current: total})
+        return Loss(total, {f"head:{self.current}": total})
 
     @torch.no_grad()
     def after_backward(self, output: Output, batch: Batch, stage: Stage) -> None:

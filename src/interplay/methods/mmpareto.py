@@ -5,7 +5,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from interplay.methods._base import SearchSpace, Stage
+from interplay.methods._base import Stage
 from interplay.methods._fusion import MultiHead
 from interplay.methods._limits import POSITIVE, Limits
 from interplay.methods._values import Batch, Loss, Output
@@ -24,6 +24,9 @@ class MMPareto(MultiHead):
               h = 2 (w_J g_J + (1 - w_J) g_m), \quad
               g \leftarrow \gamma\, h \max\!\big(1, \lVert g_J + g_m \rVert / \lVert h \rVert\big)
 
+    That is about the gradient: AdamW and gradient clipping divide a constant :math:`\gamma` and most of the rescaling
+    out again, and the step of AdamW may oppose one of the two.
+
     Heads follow the summed loss. :math:`w_J` is not clipped away from 0 and 1, the norm is taken over the whole encoder
     rather than a tensor at a time (a step that is rescaled tensor by tensor need not improve both losses any more). One
     public toolkit never separates the gradients, which leaves three times the plain sum.
@@ -36,7 +39,6 @@ class MMPareto(MultiHead):
     """
 
     limits: ClassVar[Limits] = {**MultiHead.limits, "gamma": POSITIVE}
-    search_space: ClassVar[SearchSpace] = {"gamma": (0.5, 3.0, "linear")}
 
     def __init__(self, gamma: float = 1.5, hidden: int = 64) -> None:
         super().__init__(hidden=hidden)

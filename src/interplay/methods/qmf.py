@@ -52,12 +52,13 @@ class QMF(LinearFusion):
     def loss(self, output: Output, batch: Batch, stage: Stage) -> Loss:
         """Cross-entropy fused and alone, and the ranking of confidences."""
         own = unimodal_losses(self, output, batch)
-        parts = {"fused": cross_entropy(output.logits, batch.target), **own}
+        fused = cross_entropy(output.logits, batch.target)
+        ranks: dict[str, Tensor] = {}
         if "row" in batch.extra and len(batch) > 1:
-            parts |= {f"rank:{name}": self._rank(name, f, batch) for name, f in output.unimodal.items()}
+            ranks = {f"rank:{name}": self._rank(name, f, batch) for name, f in output.unimodal.items()}
             self._remember(output, batch)
-        weights = [self.rank if name.startswith("rank:") and name not in own else 1.0 for name in parts]
-        return Loss(torch.stack([w * x for w, x in zip(weights, parts.values(), strict=True)]).sum(), parts)
+        total = fused + sum(own.values()) + self.rank * sum(ranks.values())
+        return Loss(total, {"fused": fused, **own, **ranks})
 
     def _rank(self, name: str, logits: Tensor, batch: Batch) -> Tensor:
         assert "row" in batch.extra
