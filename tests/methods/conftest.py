@@ -77,3 +77,46 @@ def build() -> Callable[..., tuple[methods.Method, Batch]]:
         return method.train(), to_batch(data, data.codes)
 
     return make
+
+
+@pytest.fixture
+def built() -> Callable[..., methods.DMIL]:
+    """A built DMIL of two or three modalities and three classes."""
+
+    def make(method: methods.DMIL, n_modalities: int = 2, n_classes: int = 3) -> methods.DMIL:
+        torch.manual_seed(0)
+        encoders = {
+            name: MaskedEncoder(
+                Standardize(torch.zeros(6), torch.ones(6)), build_encoder("mlp", (6,), width=16, dropout=0.0), name
+            )
+            for name in "abc"[:n_modalities]
+        }
+        method.check(tuple(encoders), "classification")
+        method.build(encoders, torch.tensor([0.5, 0.3, 0.2])[:n_classes])
+        return method
+
+    return make
+
+
+@pytest.fixture
+def rows() -> Callable[..., Batch]:
+    """Rows for it, all of whose modalities carry the class."""
+
+    def make(n: int = 40, n_modalities: int = 2, gaps: bool = False, seed: int = 0) -> Batch:
+        rng = np.random.default_rng(seed)
+        y = rng.integers(3, size=n)
+        x = {name: rng.normal(size=(n, 6)) + y[:, None] for name in "abc"[:n_modalities]}
+        present = {name: rng.random(n) < 0.7 for name in x} if gaps else None
+        return to_batch(MultimodalDataset(x, y, present=present), y.astype(np.int64))
+
+    return make
+
+
+@pytest.fixture
+def with_composition() -> Callable[[Batch, int], Batch]:
+    """Attaches random composition targets."""
+
+    def attach(batch: Batch, n_parts: int) -> Batch:
+        return batch.attach(composition=torch.rand(len(batch), n_parts, generator=torch.Generator().manual_seed(1)))
+
+    return attach

@@ -168,6 +168,24 @@ def test_floor_of_a_perfect_linear_classifier_and_ceiling() -> None:
         assert ip.losses.tcmax_additive(tables, labels) >= 0
 
 
+def test_estimate_leaves_out_rows_with_nothing_as_the_loss_does() -> None:
+    """As many rows again in which nothing is present: the same value as without them."""
+    y = torch.arange(48) % 6
+    perfect = 60 * torch.nn.functional.one_hot(y, 6).double()
+    twice, labels, there = torch.cat([perfect, 0 * perfect]), torch.cat([y, 0 * y]), torch.arange(96) < 48
+    for weight in (None, torch.linspace(0.5, 3, 96, dtype=torch.float64)):
+        options = {"present": [there, there], "weight": weight}
+        loss = ip.losses.tcmax_additive([twice, twice], labels, **options)
+        found = ip.losses.tcmax_estimate(loss, labels, 2, **options)
+        own = None if weight is None else weight[:48]
+        alone = ip.losses.tcmax_additive([perfect, perfect], y, weight=own)
+        torch.testing.assert_close(found, ip.losses.tcmax_estimate(alone, y, 2, weight=own))
+        if weight is None:
+            assert found.item() == pytest.approx(2 * math.log2(6), abs=1e-12)
+    with pytest.raises(ValueError, match="expected 2 masks, one a modality, found 1"):
+        ip.losses.tcmax_estimate(loss, labels, 2, present=[there])
+
+
 def test_pairing_within_a_class_does_not_matter_to_additive_heads_only() -> None:
     tables, y = batch(2, 40)
     order = torch.cat([rows[torch.randperm(len(rows))] for rows in [(y == c).nonzero()[:, 0] for c in range(4)]])

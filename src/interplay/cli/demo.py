@@ -24,7 +24,7 @@ def demo(
     ),
     seed: Seed = 0,
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="Repeat with so many seeds and give means.")] = 1,
-    epochs: Annotated[int, typer.Option("--epochs", min=1, help="Most epochs of each model.")] = 60,
+    epochs: Annotated[int, typer.Option("--epochs", min=1, help="Most epochs of a stage of training.")] = 60,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer epochs and resamples: a look, not a result.")] = False,
     force: Force = False,
     json: AsJson = False,

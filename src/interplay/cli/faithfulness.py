@@ -37,7 +37,7 @@ def faithfulness(
     ] = None,
     hidden: Annotated[bool, typer.Option("--hidden", help="The features do not tell the kind of a sample.")] = False,
     nonlinear: Annotated[bool, typer.Option("--nonlinear", help="Features through a random map and tanh.")] = False,
-    epochs: Annotated[int, typer.Option("--epochs", help="Most epochs, over all stages.")] = 40,
+    epochs: Annotated[int, typer.Option("--epochs", help="Most epochs of a stage of training.")] = 40,
     param: Annotated[list[str] | None, typer.Option("--param", help="name=value of the method, repeat.")] = None,
     seed: Seed = 0,
     json: AsJson = False,

@@ -53,7 +53,7 @@ def train(
     test: Annotated[
         str | None, typer.Option("--test", help="Array or column that is true for the rows to test on.")
     ] = None,
-    epochs: Annotated[int, typer.Option("--epochs", help="Most epochs, over all stages.")] = 100,
+    epochs: Annotated[int, typer.Option("--epochs", help="Most epochs of a stage of training.")] = 100,
     batch_size: Annotated[int, typer.Option("--batch-size", help="Rows a step.")] = 64,
     learning_rate: Annotated[float, typer.Option("--learning-rate", help="Of AdamW.")] = 1e-3,
     patience: Annotated[int, typer.Option("--patience", help="Epochs without improvement before the end.")] = 15,

@@ -34,7 +34,7 @@ class MultimodalClassifier(ClassifierMixin, MultimodalEstimator):
             encodes them; ``"resnet18"`` is one of these.
         width: output width of the encoders that are chosen or named.
         dropout: dropout inside those encoders.
-        max_epochs: the most epochs, over all stages of the method.
+        max_epochs: the most epochs of a stage; methods with several say on their pages how these share them.
         batch_size: rows a step.
         learning_rate: learning rate of AdamW, for stages that name none of their own.
         weight_decay: weight decay of AdamW.

@@ -188,6 +188,13 @@ class Method(nn.Module, ABC):
         """
         return training
 
+    def expect(self, rows: Batch) -> None:
+        """Hook after :meth:`prepare` where training takes modalities away (``missing=``): which it leaves.
+
+        Args:
+            rows: masks only, of all training rows in several draws; for what is counted over the training part.
+        """
+
     def augment(self, batch: Batch) -> Batch:
         """Hook before each training step: may change the batch, for instance hide modalities."""
         return batch

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # A unit whose mean hardly varies from sample to sample carries nothing (Burda et al., 2016).
 ACTIVE = 0.01
+# The gate learns the targets by cross-entropy, so its mean is about theirs; this far apart it has not learned them.
+ALL, NOT_ALL = 0.98, 0.8
 
 
 @torch.no_grad()
@@ -79,3 +81,32 @@ def collapsed(found: Mapping[str, float]) -> list[str]:
     dead = [block for block in rest if not units[block]]
     alone = len(rest) - len(dead) < 2
     return [block for block in units if block.startswith("M:") and not units[block]] + (dead if alone else [])
+
+
+def takes_all(found: Mapping[str, float], told: Mapping[str, float]) -> str | None:
+    """The part that gets all of the gate though composition targets show others, too; None where there is none.
+
+    Data of one kind rightly have such a gate, so without targets (``told`` empty) nothing can be said.
+
+    >>> takes_all({"usage:redundancy": 0.0, "usage:synergy": 1.0}, {"redundancy": 0.5, "synergy": 0.5})
+    'synergy'
+    >>> takes_all({"usage:redundancy": 0.0, "usage:synergy": 1.0}, {"redundancy": 0.02, "synergy": 0.98})
+    """
+    wrong = (part for part, share in told.items() if found[f"usage:{part}"] > ALL and share < NOT_ALL)
+    return next(wrong, None)
+
+
+def alarms(found: Mapping[str, float], told: Mapping[str, float]) -> Iterator[str]:
+    """What went wrong, and what to change."""
+    empty, part = collapsed(found), takes_all(found, told)
+    if empty:
+        yield (
+            f"the latent blocks {', '.join(empty)} collapsed to their prior and carry nothing (M: what tells the "
+            "target, N: what synergy is made of); lower bottleneck, or set variational=False"
+        )
+    if part is not None:
+        yield (
+            f"the gate gives {found[f'usage:{part}']:.0%} to {part}, of which the composition targets of the training "
+            f"rows show {told[part]:.0%}; do not read its parts. Train longer (max_epochs, patience) or change "
+            "learning_rate"
+        )

@@ -49,13 +49,7 @@ def _classification(method: "DMIL", output: Output, batch: Batch, mean: Mean, w:
 
 def _supervision(method: "DMIL", output: Output, batch: Batch, mean: Mean, w: Weights) -> Iterator[Term]:
     """Gate towards the sample's composition; synergy towards the target where it is synergistic, else to the prior."""
-    available = method.available(batch)
-    shares = batch.extra["composition"]
-    if len(method.parts) < shares.shape[-1]:  # no redundancy part: what is shared, each modality shows alone
-        n = len(batch.present)
-        own = shares[:, 1 : n + 1] + shares[:, :1] / n
-        shares = torch.cat([own, shares[:, n + 1 :]], -1)
-    shares = shares * available
+    shares = gate_targets(method, batch)
     log_gate = torch.stack(list(output.gate.values()), -1).clamp_min(1e-8).log()
     yield w.gate, "gate", -(shares * log_gate).sum(-1).mean()
     for part in method.synergies:
@@ -69,6 +63,16 @@ def _supervision(method: "DMIL", output: Output, batch: Batch, mean: Mean, w: We
             blind = (method.prior * (method.log_prior - said.log_softmax(-1))).sum(-1)
             term = f"blindness{part.removeprefix(SYNERGY)}"
             yield w.synergy, term, mean(rows, (1 - share) / (1 - average) * blind)
+
+
+def gate_targets(method: "DMIL", batch: Batch) -> Tensor:
+    """``(B, parts)``: composition of each row, nothing for parts that lack a modality there."""
+    shares = batch.extra["composition"]
+    if len(method.parts) < shares.shape[-1]:  # no redundancy part: what is shared, each modality shows alone
+        n = len(batch.present)
+        own = shares[:, 1 : n + 1] + shares[:, :1] / n
+        shares = torch.cat([own, shares[:, n + 1 :]], -1)
+    return shares * method.available(batch)
 
 
 def _intra_level(method: "DMIL", output: Output, mean: Mean, w: Weights) -> Iterator[Term]:

@@ -100,3 +100,18 @@ def decoders(parts: Sequence[Part], names: Sequence[str], width: int) -> ByName:
     """For each modality: what is shared with it and its unique part back to the relevant part."""
     blocks = {name: sum(part.kind != "synergy" and name in part.members for part in parts) for name in names}
     return ByName({name: bottleneck_decoder(count * width, width) for name, count in blocks.items()})
+
+
+def hide_modalities(batch: Batch, probability: float, generator: torch.Generator | None = None) -> Batch:
+    """Hide each modality of each row with a probability; a row keeps at least one of those it had."""
+    present = torch.stack(list(batch.present.values()))
+
+    def draw() -> Tensor:
+        return torch.rand(present.shape, device=present.device, generator=generator)
+
+    kept = present & (draw() >= probability)
+    # Where all would go, the one with the highest random score stays.
+    score = draw().masked_fill(~present, -1)
+    spared = torch.zeros_like(present).scatter_(0, score.argmax(0, keepdim=True), True) & present
+    kept = torch.where(kept.any(0), kept, spared)
+    return batch.with_present(dict(zip(batch.present, kept, strict=True)))

@@ -1,7 +1,7 @@
 """DMIL: decomposition-based multimodal interaction learning, in three stages."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -10,15 +10,15 @@ from torch import Tensor, nn
 from interplay.methods import _dmil_diagnostics, _dmil_loss
 from interplay.methods._base import ANY_TASK, Fit, Method, SearchSpace, Stage
 from interplay.methods._composition import cross_fitted_composition
-from interplay.methods._dmil_parts import PAIRS, Shared, Synergy, available, decoders, parts_of
+from interplay.methods._dmil_parts import PAIRS, Shared, Synergy, available, decoders, hide_modalities, parts_of
 from interplay.methods._dmil_weights import PRESETS, weights
+from interplay.methods._limits import COUNT, FRACTION, NONNEGATIVE, Limits, Range
 from interplay.methods._values import Batch, Loss, Output, any_present, unique
 from interplay.nn import ByName, GaussianHead, PointHead, Posterior, bottleneck_decoder, sample_gaussian
 
 LEVELS = ("both", "intra", "consistency")
 FIRST_LEVEL = ("encoders", "embed", "relevant", "irrelevant", "decoder", "heads")
 SILENCE = 0.05
-CHOICES = {"preset": PRESETS, "levels": LEVELS, "pairs": PAIRS}
 
 
 class DMIL(Method):
@@ -32,7 +32,9 @@ class DMIL(Method):
 
     .. math:: \text{logits} = \sum_{c \in \{R, U^1, \dots, S\}} g_c\, \ell_c .
 
-    Stages: ``intra`` trains the first level, ``consistency`` the rest on frozen first-level parts, ``joint`` all.
+    Stages: ``intra`` trains the first level and predicts by the modalities' own heads, the mean of their logits
+    (supervised: synergy, too, and predicts by their product times what synergy adds); ``consistency`` trains the rest
+    on frozen first-level parts, ``joint`` all. The best epoch of each goes by the validation accuracy of what it says.
 
     Nothing in the published losses makes the parts carry what their names say. The preset ``"supervised"`` does: it
     reads from cross-fitted classifiers which interaction each training sample is
@@ -42,7 +44,11 @@ class DMIL(Method):
     .. math:: L = \mathrm{CE}(\text{logits}) + \sum_m \mathrm{CE}(\ell_{M^m}) + \sum_{c \ne S} \mathrm{CE}(\ell_c)
               + \Big\langle \frac{c_S}{\bar c_S}\, \mathrm{CE}(\ell_S)
               + \frac{1 - c_S}{1 - \bar c_S}\, D(p(y) \| p_S) \Big\rangle
-              - \Big\langle \sum_k c_k \log g_k \Big\rangle + \text{bottlenecks.}
+              + \frac1M \sum_m \mathrm{CE}(\ell_{R \mid M^m})
+              - \Big\langle \sum_k c_k \log g_k \Big\rangle + \text{bottlenecks,}
+
+    :math:`\ell_{R \mid M^m}` being what the head of ``R`` says of :math:`v(R \mid M^m)`. The page has the bottlenecks,
+    their weights and which term acts in which stage.
 
     Regression: for :math:`\mathrm{CE}` its loss, without the term :math:`D`, which would pull numbers to the mean.
     Compositions are read from Gaussians around cross-fitted predictions, with the mean squared error of the fold as
@@ -57,7 +63,8 @@ class DMIL(Method):
         preset: ``"supervised"``; ``"corrected"`` (the published losses with normalised embeddings, bounded
             log-variances, detached reconstruction targets, nonlinear synergy, a usable learning rate in the third
             stage); ``"published"`` (the released code: SGD at 4e-3, 1e-3, 1e-5 with plateau rules; its audio-side
-            weights go to every modality but the first); ``"paper"`` (the paper's L1, L2, L3).
+            weights go to every modality but the first; set ``max_epochs=70, patience=70, batch_size=64`` for its
+            schedule); ``"paper"`` (the paper's L1, L2, L3).
         width: size of each latent block.
         levels: ``"both"``; ``"intra"`` (ablation ID, the paper's variant for three modalities: unique parts and
             synergy only); ``"consistency"`` (ablation CD: no split into M and N).
@@ -71,7 +78,7 @@ class DMIL(Method):
         modality_dropout: chance that a training step hides a modality of a row; one always stays.
         n_folds: folds of the classifiers behind the composition targets.
         bottleneck: factor on all variational, alignment and reconstruction weights; 0 with ``variational=False``
-            leaves a gated mixture.
+            leaves a gated mixture, in the preset ``"supervised"`` with the terms that composition targets supervise.
         alpha, beta, gamma: the paper's weights of alignment, L1 and L2 (preset ``"paper"``; its values are unknown).
 
     Reference:
@@ -80,6 +87,11 @@ class DMIL(Method):
 
     tasks = ANY_TASK
 
+    limits: ClassVar[Limits] = {
+        "preset": PRESETS, "width": COUNT, "levels": LEVELS, "variational": (True, False), "pairs": PAIRS,
+        "modality_dropout": FRACTION, "n_folds": Range(2, whole=True), "bottleneck": NONNEGATIVE,
+        "alpha": NONNEGATIVE, "beta": NONNEGATIVE, "gamma": NONNEGATIVE,
+    }  # fmt: skip
     search_space: ClassVar[SearchSpace] = {"bottleneck": (0.03, 3.0, "log")}
 
     def __init__(
@@ -114,16 +126,9 @@ class DMIL(Method):
     def check(self, names: tuple[str, ...], task: str) -> None:
         """As the base, and the parameters must make sense."""
         super().check(names, task)
-        for name, allowed in CHOICES.items():
-            if getattr(self, name) not in allowed:
-                expected = " or ".join(map(repr, allowed))
-                raise ValueError(f"DMIL: {name} must be {expected}, found {getattr(self, name)!r}")
-        if not 0 <= self.modality_dropout < 1:
-            raise ValueError(f"DMIL: modality_dropout must lie in [0, 1), found {self.modality_dropout!r}")
-        if self.n_folds < 2:
-            raise ValueError(f"DMIL: n_folds must be at least 2, found {self.n_folds!r}")
         lengths = self.stage_epochs
-        if lengths is not None and not (len(lengths) == 3 and all(isinstance(n, int) and n >= 1 for n in lengths)):
+        three = isinstance(lengths, Sequence) and len(lengths) == 3
+        if lengths is not None and not (three and all(n in COUNT for n in lengths)):
             raise ValueError(f"DMIL: stage_epochs must be three integers >= 1, found {lengths!r}")
         if self.pairs != "none" and len(names) < 3:
             raise ValueError(f"DMIL: pairs={self.pairs!r} needs three modalities, found {list(names)}; use 'none'")
@@ -166,6 +171,7 @@ class DMIL(Method):
         self.synergies = [part.name for part in self.structure if part.kind == "synergy"]
         self.synergy_shares = dict.fromkeys(self.synergies, 0.5)
         self.rates: dict[str, float] = {}
+        self.told: dict[str, float] = {}
         if self.levels != "intra":
             shared = [part for part in self.structure if part.kind == "redundancy"]
             kind: Any = GaussianHead if self.variational else PointHead
@@ -198,12 +204,7 @@ class DMIL(Method):
 
     def prepare(self, training: Batch, fit: Fit) -> Batch:
         """Attach the composition of each training row, and note how often each modality and part is there."""
-        seen = Batch({}, {name: rows.cpu() for name, rows in training.present.items()})
-        if self.modality_dropout:
-            # A stream of its own, so that a resumed run finds the same rates.
-            seen = hide_modalities(seen, self.modality_dropout, torch.Generator().manual_seed(0))
-        there = _dmil_loss.masks(self.structure, seen).items()
-        self.rates = {name: max(float(rows.float().mean()), 1 / len(training)) for name, rows in there}
+        self.expect(training)
         if not self.supervised:
             return training
         shares = training.extra.get("composition")
@@ -212,7 +213,19 @@ class DMIL(Method):
         # Of the whole training part, so that a batch's loss is the mean over its rows however it is split.
         means = shares[:, -len(self.synergies) :].mean(0).clamp(0.05, 0.95)
         self.synergy_shares = dict(zip(self.synergies, means.tolist(), strict=True))
-        return training.attach(composition=shares)
+        training = training.attach(composition=shares)
+        told = _dmil_loss.gate_targets(self, training).mean(0)
+        self.told = dict(zip(self.parts, (told / told.sum().clamp_min(1e-12)).tolist(), strict=True))
+        return training
+
+    def expect(self, rows: Batch) -> None:
+        """Note how often each modality and part is there in training, modality dropout included."""
+        seen = Batch({}, {name: mask.cpu() for name, mask in rows.present.items()})
+        if self.modality_dropout:
+            # A stream of its own, so that a resumed run finds the same rates.
+            seen = hide_modalities(seen, self.modality_dropout, torch.Generator().manual_seed(0))
+        there = _dmil_loss.masks(self.structure, seen).items()
+        self.rates = {name: max(float(mask.float().mean()), 1 / len(rows)) for name, mask in there}
 
     def augment(self, batch: Batch) -> Batch:
         """Hide modalities at random."""
@@ -335,31 +348,11 @@ class DMIL(Method):
             return _dmil_diagnostics.diagnostics(self, self(some), some)
 
     def after_fit(self, output: Output, batch: Batch) -> None:
-        """Warn where a block that others depend on is empty."""
-        empty = _dmil_diagnostics.collapsed(self.diagnostics(batch))
-        if empty:
-            warnings.warn(
-                f"DMIL: the latent blocks {', '.join(empty)} collapsed to their prior and carry nothing (M: what tells "
-                "the target, N: what synergy is made of); lower bottleneck, or set variational=False",
-                stacklevel=2,
-            )
+        """Warn where a block that others depend on is empty, and where one part wrongly takes all of the gate."""
+        for message in _dmil_diagnostics.alarms(self.diagnostics(batch), self.told):
+            warnings.warn(f"DMIL: {message}", stacklevel=2)
 
     def loss(self, output: Output, batch: Batch, stage: Stage) -> Loss:
         """Weighted sum of prediction losses, divergences and reconstructions; weights by stage."""
         w = weights(self.preset, stage.name, self.alpha, self.beta, self.gamma, self.bottleneck)
         return _dmil_loss.total(self, output, batch, w)
-
-
-def hide_modalities(batch: Batch, probability: float, generator: torch.Generator | None = None) -> Batch:
-    """Hide each modality of each row with a probability; a row keeps at least one of those it had."""
-    present = torch.stack(list(batch.present.values()))
-
-    def draw() -> Tensor:
-        return torch.rand(present.shape, device=present.device, generator=generator)
-
-    kept = present & (draw() >= probability)
-    # Where all would go, the one with the highest random score stays.
-    score = draw().masked_fill(~present, -1)
-    spared = torch.zeros_like(present).scatter_(0, score.argmax(0, keepdim=True), True) & present
-    kept = torch.where(kept.any(0), kept, spared)
-    return batch.with_present(dict(zip(batch.present, kept, strict=True)))

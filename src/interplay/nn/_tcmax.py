@@ -204,7 +204,14 @@ def tcmax_posterior(
     return summed if label_marginal is None else summed + label_marginal.log()
 
 
-def tcmax_estimate(loss: Tensor, target: Tensor, n_modalities: int, *, weight: Tensor | None = None) -> Tensor:
+def tcmax_estimate(
+    loss: Tensor,
+    target: Tensor,
+    n_modalities: int,
+    *,
+    present: Sequence[Tensor] | None = None,
+    weight: Tensor | None = None,
+) -> Tensor:
     r"""Total correlation in bits that a value of :func:`tcmax_additive` or :func:`tcmax` stands for.
 
     .. math:: \widehat{TC} = (M - 1)\, H(w) + H(y) - L
@@ -213,12 +220,15 @@ def tcmax_estimate(loss: Tensor, target: Tensor, n_modalities: int, *, weight: T
     uniform one adds to the bound, :math:`\log K - H(y)`, is taken off. The estimate never exceeds
     :math:`(M - 1) \log B + H(y)`: a batch that is small for the total correlation saturates.
 
+    ``present`` and ``weight`` must be those of the loss: rows with nothing present weigh nothing in either.
+
     >>> y = torch.arange(48) % 6
     >>> perfect = 50.0 * torch.nn.functional.one_hot(y, 6)
     >>> round(float(tcmax_estimate(tcmax_additive([perfect, perfect], y), y, 2)), 3)  # 2 log2 6
     5.17
     """
-    mass = torch.ones_like(target, dtype=loss.dtype) if weight is None else weight.to(loss.dtype)
+    check_rows(len(target), target, weight)
+    _, mass = masks_and_mass(loss.new_empty(n_modalities, len(target)), present, weight)
     p = mass / mass.sum()
     p_y = p.new_zeros(int(target.max()) + 1).index_add(0, target, p)
     entropies = -(n_modalities - 1) * torch.xlogy(p, p).sum() - torch.xlogy(p_y, p_y).sum()

@@ -30,6 +30,11 @@ class Gaps:
         masks = self.pattern.draw(data.present, rng, target=data.target, modalities=data.modalities)
         return {name: torch.from_numpy(mask.copy()) for name, mask in masks.items()}
 
+    def sample(self, at_least: int = 10_000) -> Batch:
+        """Masks of so many rows, in draws of their own: what training is to expect."""
+        draws = [self.draw(seed) for seed in range(-(-at_least // len(self.dataset)))]
+        return Batch({}, {name: torch.cat([draw[name] for draw in draws]) for name in draws[0]})
+
 
 class Batches:
     """Shuffled slices of tensors in memory, each ``repeat`` times; a new order every epoch from its own generator.

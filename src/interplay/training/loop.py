@@ -27,7 +27,7 @@ class Settings:
     """How to train; the same for every method.
 
     Attributes:
-        max_epochs: the most epochs over all stages.
+        max_epochs: the most epochs of a stage; :meth:`Method.stages` says how several stages share them.
         batch_size: rows a step.
         learning_rate: of stages that name none.
         weight_decay: of AdamW.
@@ -233,6 +233,8 @@ def train(
     if settings.checkpoints is not None:
         folder = Folder(settings.checkpoints, _describe(method, training, validation, settings, seed, gaps))
     training = _prepared(method, training, settings, seed, folder)
+    if gaps is not None:
+        method.expect(gaps.sample())
     for number, stage in enumerate(method.stages(settings.max_epochs)):
         name = f"{number}-{stage.name}"
         done = folder.read(name) if folder else None
