@@ -32,7 +32,7 @@ def test_compare_runs_resumes_and_shows(tmp_path):
     assert "run it without --table" in nothing.stderr
     first = invoke("compare", plan, "--folder", folder)
     assert first.exit_code == 0, first.stderr
-    assert "note: failed: xor, broken, seed 0: ValueError: fusion must be one of" in first.stderr
+    assert "note: failed: xor, broken, seed 0: ValueError: Joint: fusion must be one of" in first.stderr
     assert "logistic" in first.stdout
     assert "±" in first.stdout
     cells = {path: path.stat().st_mtime_ns for path in folder.rglob("*.parquet")}
@@ -131,7 +131,7 @@ def test_nothing_finished_says_what_to_do(plan):
     plan.write_text("{data: {xor: xor.npz}, methods: [{method: joint, params: {fusion: nope}}], seeds: 1}")
     ran = invoke("compare", plan)
     assert ran.exit_code == 1
-    assert "note: failed: xor, joint, seed 0: ValueError: fusion must be" in ran.stderr
+    assert "note: failed: xor, joint, seed 0: ValueError: Joint: fusion must be" in ran.stderr
     assert "--retry" in ran.stderr
     assert "without --table" not in ran.stderr
 

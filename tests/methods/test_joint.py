@@ -39,7 +39,7 @@ def test_fusion_heads_form_synergy_except_the_sum(fusion: str) -> None:
 
 
 def test_unknown_fusion_is_refused(data: MultimodalDataset) -> None:
-    with pytest.raises(ValueError, match=r"Joint: fusion must be 'concat' or .*, found 'attention'"):
+    with pytest.raises(ValueError, match=r"Joint: fusion must be one of 'concat', .*, found 'attention'"):
         MultimodalClassifier(Joint("attention")).fit(data)
     with pytest.raises(ValueError, match="Joint: hidden must be an integer >= 1 with fusion='gated', found 0"):
         MultimodalClassifier(Joint("gated", hidden=0)).fit(data)
@@ -54,5 +54,5 @@ def test_zero_filling_makes_absent_embeddings_zero_and_mean_filling_the_training
             mean = encoder(torch.zeros_like(batch.modalities[name]), absent & False)[absent]
             torch.testing.assert_close(z[name][absent], mean if fill == "mean" else torch.zeros_like(mean))
             assert (z[name][~absent] != 0).any(1).all()
-    with pytest.raises(ValueError, match="Joint: fill must be 'mean' or 'zero', found 'median'"):
+    with pytest.raises(ValueError, match="Joint: fill must be one of 'mean', 'zero', found 'median'"):
         MultimodalClassifier(Joint(fill="median")).fit(gappy)

@@ -64,7 +64,7 @@ def test_every_parameter_has_limits_that_hold_its_default_and_what_is_searched(n
         (MCR(hidden=0), "MCR: hidden must be an integer >= 1, found 0"),
         (MCR(permutations=0), "MCR: permutations must be an integer >= 1, found 0"),
         (MCR(temperature=0), "MCR: temperature must be a number > 0, found 0"),
-        (MCR("shy"), "MCR: strategy must be 'greedy' or 'independent' or 'collaborative', found 'shy'"),
+        (MCR("shy"), "MCR: strategy must be one of 'greedy', 'independent', 'collaborative', found 'shy'"),
         (GBlending(probe=1.0), "GBlending: probe must be a number in (0, 1), found 1.0"),
         (PoE(latent=2.5), "PoE: latent must be an integer >= 1, found 2.5"),
         (TCMax(hidden=0), "TCMax: hidden must be an integer >= 1, found 0"),

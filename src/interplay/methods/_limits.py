@@ -70,10 +70,10 @@ def check_limits(title: str, params: Mapping[str, Any], limits: Limits) -> None:
     ValueError: MCR: permutations must be an integer >= 1, found 0
     >>> check_limits("MCR", {"strategy": "shy"}, {"strategy": ("greedy", "independent")})
     Traceback (most recent call last):
-    ValueError: MCR: strategy must be 'greedy' or 'independent', found 'shy'
+    ValueError: MCR: strategy must be one of 'greedy', 'independent', found 'shy'
     """
     for name, value in params.items():
         if name in limits and value not in limits[name]:
             limit = limits[name]
-            expected = limit if isinstance(limit, Range) else " or ".join(map(repr, limit))
+            expected = limit if isinstance(limit, Range) else f"one of {', '.join(map(repr, limit))}"
             raise ValueError(f"{title}: {name} must be {expected}, found {value!r}")
