@@ -27,7 +27,7 @@ class Settings:
     """How to train; the same for every method.
 
     Attributes:
-        max_epochs: the most epochs of a stage; :meth:`Method.stages` says how several stages share them.
+        max_epochs: the most epochs of a stage; ``Method.stages`` says how several stages share them.
         batch_size: rows a step.
         learning_rate: of stages that name none.
         weight_decay: of AdamW.
