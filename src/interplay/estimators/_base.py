@@ -25,15 +25,14 @@ from interplay.estimators.answer import Answer
 from interplay.estimators.encoders import EncoderChoice, Scale, Shape, build_encoders, encoder_choices
 from interplay.estimators.explanation import Columns, explanation
 from interplay.estimators.imputation import Imputation, imputation
+from interplay.estimators.parameters import check_draws, check_parameters, chosen_device
 from interplay.methods import LOSSES, Batch, Method, Output
 from interplay.nn import Standardize, valid_steps
 from interplay.nn.pretrained import ImageBackbone, TextBackbone
 from interplay.training import (
-    PRECISIONS,
     Gaps,
     History,
     Settings,
-    check_logger,
     evaluate,
     make_logger,
     rows_at_once,
@@ -139,7 +138,7 @@ class MultimodalEstimator(BaseEstimator, ABC):
             ValueError: for data or parameters that cannot be used; the message says what to change.
         """
         dataset = self._labelled(as_dataset(X, y))
-        self._check_parameters()
+        check_parameters(self.get_params(deep=False), self._task, self._criterion)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         training, held_out = self._validation_split(dataset, validation, seed)
         self._learn_target(dataset, training)
@@ -150,7 +149,7 @@ class MultimodalEstimator(BaseEstimator, ABC):
         gaps = None if pattern is None else Gaps(pattern, training)
         if gaps is not None:
             gaps.draw(0)  # complains of a pattern that does not fit the data
-        device = _device(self.device)
+        device = chosen_device(self.device)
         # Own random streams: training neither reads nor moves the caller's torch state.
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             batch = to_batch(training, self._encode_target(training))
@@ -200,7 +199,7 @@ class MultimodalEstimator(BaseEstimator, ABC):
         Raises:
             ValueError: one draw, which has no spread, or fewer than none.
         """
-        _check_draws(n_draws, least=2)
+        check_draws(n_draws, least=2)
         batch, dataset = self._batch(X)
         output = evaluate(self.method_, batch, self.batch_size)
         draws = [self._draw(batch, seed) for seed in range(n_draws)]
@@ -231,7 +230,7 @@ class MultimodalEstimator(BaseEstimator, ABC):
 
     def _predicted(self, X: Data, value: Callable[[Output], NDArray[Any]], n_draws: int) -> NDArray[Any]:
         """What ``value`` makes of the output, or its mean over draws of the latents."""
-        _check_draws(n_draws, least=1)
+        check_draws(n_draws, least=1)
         batch, _ = self._batch(X)
         if not n_draws:
             return value(evaluate(self.method_, batch, self.batch_size))
@@ -294,23 +293,6 @@ class MultimodalEstimator(BaseEstimator, ABC):
             encoders: the modules that were given to ``fit``, where they were not interplay's own.
         """
         return persistence.load(cls, folder, encoders)
-
-    def _check_parameters(self) -> None:
-        for name in ("max_epochs", "batch_size", "width", "patience"):
-            value = getattr(self, name)
-            if not isinstance(value, int | np.integer) or value < 1:
-                raise ValueError(f"{name} must be an integer >= 1, found {value!r}")
-        if not self.learning_rate > 0:
-            raise ValueError(f"learning_rate must be > 0, found {self.learning_rate!r}")
-        if not 0 < self.validation_fraction < 1:
-            raise ValueError(f"validation_fraction must lie between 0 and 1, found {self.validation_fraction!r}")
-        check_logger(self.logger)
-        if self.precision not in PRECISIONS:
-            raise ValueError(f"precision must be {' or '.join(map(repr, PRECISIONS))}, found {self.precision!r}")
-        if self._criterion not in LOSSES[self._task]:
-            raise ValueError(
-                f"loss must be {' or '.join(map(repr, LOSSES[self._task]))} for {self._task}, found {self.loss!r}"
-            )
 
     @property
     def _criterion(self) -> str:
@@ -385,23 +367,3 @@ class MultimodalEstimator(BaseEstimator, ABC):
                     "prepare the data as for training, or give None if the modality is absent"
                 )
         return dataset
-
-
-def _check_draws(n_draws: int, least: int) -> None:
-    if n_draws != 0 and not (isinstance(n_draws, int | np.integer) and n_draws >= least):
-        raise ValueError(
-            f"n_draws must be 0 (no draws) or an integer of at least {least}, found {n_draws!r}; more draws, less noise"
-        )
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-        return accelerator or torch.device("cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).split("\n", 1)[0]
-        raise ValueError(f"device {name!r} cannot be used ({reason}); use 'auto' or 'cpu'") from None
-    return device
