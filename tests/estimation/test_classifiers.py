@@ -78,6 +78,11 @@ def test_rows_are_predicted_by_models_that_never_saw_them():
         np.testing.assert_allclose(np.exp(log).sum(axis=1), 1, atol=1e-6)
 
 
+def test_one_group_cannot_be_cross_fitted():
+    with pytest.raises(ValueError, match="groups: expected at least 2, found 1"):
+        _folds(np.repeat([0, 1], 30), np.zeros(60, int), 5, 0)
+
+
 def test_standard_errors_of_rows_and_of_groups():
     values = np.random.default_rng(0).normal(size=(5, 400))
     np.testing.assert_allclose(standard_error(values, None), values.std(axis=1, ddof=1) / 20)

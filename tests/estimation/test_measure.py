@@ -143,6 +143,14 @@ def test_values_under_a_false_mask_change_nothing(rubbish):
     assert f"{300 - seen.sum()} of 300 rows lack 'a' or 'b' and are left out." in found[0].warnings
 
 
+@pytest.mark.parametrize(("size", "warned"), [(400, True), (60, True), (20, False)])
+def test_few_groups_are_said(size, warned):
+    data = gate("XOR", 400)
+    data = MultimodalDataset(data.modalities, data.target, groups=np.arange(400) // size)
+    found = ip.measure(data, n_bootstrap=10, n_permutations=10, random_state=0)
+    assert any("of so few the intervals say little" in text for text in found.warnings) == warned
+
+
 def test_groups_widen_intervals():
     rng = np.random.default_rng(0)
     groups = np.repeat(np.arange(40), 15)

@@ -31,6 +31,7 @@ _ESTIMATORS: dict[str, Estimator] = {
 ESTIMATORS = tuple(_ESTIMATORS)
 _TARGET_BINS = 4
 _FEWEST_ROWS = 10
+_FEW_GROUPS = 10
 
 
 def measure(
@@ -179,7 +180,11 @@ def _prepare(
     """Complete rows, codes of their classes and groups, and what to say about them."""
     whole, warnings = _complete(dataset)
     y, more = _classes(whole)
-    groups = None if whole.groups is None else np.unique(whole.groups, return_inverse=True)[1]
+    if whole.groups is None:
+        return whole, y, None, [*warnings, *more]
+    known, groups = np.unique(whole.groups, return_inverse=True)
+    if len(known) < _FEW_GROUPS:
+        more.append(f"{len(known)} group(s): whole groups are resampled, and of so few the intervals say little.")
     return whole, y, groups, [*warnings, *more]
 
 

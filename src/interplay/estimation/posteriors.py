@@ -45,6 +45,8 @@ def _folds(y: Codes, groups: Codes | None, n_splits: int, seed: int) -> list[tup
     """Stratified folds; whole groups where there are groups."""
     if groups is not None:
         n_groups = int(groups.max()) + 1
+        if n_groups < 2:
+            raise ValueError("groups: expected at least 2, found 1; cross-fitting needs others to learn from")
         splitter = StratifiedGroupKFold(min(n_splits, n_groups), shuffle=True, random_state=seed)
     elif np.bincount(y)[np.unique(y)].min() >= n_splits:
         splitter = StratifiedKFold(n_splits, shuffle=True, random_state=seed)
