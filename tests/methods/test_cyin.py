@@ -371,9 +371,9 @@ def test_a_pattern_is_saved_with_the_model(data: MultimodalDataset, tmp_path: Pa
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"preset": "best"}, "preset must be 'mended' or"),
-        ({"translator": "none"}, "translator must be 'hub' or"),
-        ({"without": "everything"}, "without must be 'token' or"),
+        ({"preset": "best"}, "preset must be one of 'mended', "),
+        ({"translator": "none"}, "translator must be one of 'hub', "),
+        ({"without": "everything"}, "without must be one of 'token', "),
         ({"width": 0}, "width must be an integer >= 1, found 0"),
         ({"hidden": 10}, "multiple of 4"),
         ({"beta": 0.0}, "beta must be a number > 0 or None, found 0.0"),

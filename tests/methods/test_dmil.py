@@ -98,8 +98,8 @@ def test_every_option_learns(params: Mapping[str, object], parts: list[str], dat
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"preset": "best"}, "preset must be 'supervised' or"),
-        ({"levels": "all"}, "levels must be 'both' or"),
+        ({"preset": "best"}, "preset must be one of 'supervised', "),
+        ({"levels": "all"}, "levels must be one of 'both', "),
         ({"modality_dropout": 1.0}, "modality_dropout must be a number in"),
         ({"stage_epochs": (3, 1)}, "stage_epochs must be three integers"),
         ({"stage_epochs": (3, 0, 3)}, "stage_epochs must be three integers"),
@@ -107,7 +107,7 @@ def test_every_option_learns(params: Mapping[str, object], parts: list[str], dat
         ({"stage_epochs": (3, True, 3)}, "stage_epochs must be three integers"),
         ({"n_folds": 1}, "n_folds must be an integer >= 2"),
         ({"width": 0}, "width must be an integer >= 1, found 0"),
-        ({"variational": "no"}, "variational must be True or False, found 'no'"),
+        ({"variational": "no"}, "variational must be one of True, False, found 'no'"),
         ({"bottleneck": -1}, "bottleneck must be a number >= 0, found -1"),
         *(({"preset": "paper", name: -1}, f"{name} must be a number >= 0") for name in ("alpha", "beta", "gamma")),
     ],

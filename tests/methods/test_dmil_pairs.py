@@ -187,7 +187,7 @@ def test_each_synergy_is_trained_by_its_own_share() -> None:
 @pytest.mark.parametrize(
     ("params", "names", "message"),
     [
-        ({"pairs": "all"}, NAMES, "pairs must be 'none' or"),
+        ({"pairs": "all"}, NAMES, "pairs must be one of 'none', "),
         ({"pairs": "both"}, ("a", "b"), "needs three modalities"),
         ({"pairs": "both", "levels": "intra"}, NAMES, "levels='intra' has no redundancy"),
     ],
