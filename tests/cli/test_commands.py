@@ -196,6 +196,19 @@ def test_train_report_has_curves_and_scores(folder, monkeypatch):
     assert '<h2 id="interactions">' in (run / "report.html").read_text()
 
 
+def test_what_cannot_or_need_not_be_measured_is_left_out_of_the_report(folder, monkeypatch):
+    def few(*_, **__):
+        raise ValueError("too few rows")
+
+    monkeypatch.setattr("interplay.estimation.measure", few)
+    start = ("train", folder / "data.parquet", "--test-size", 0.3, "--method", "ensemble", "--epochs", 1)
+    for name, more, said in (("no", ["--no-measure"], False), ("few", [], True)):
+        run = folder / f"measured-{name}"
+        found = good(*start, *more, "--output", folder / f"model-{name}", "--report", run)
+        assert json.loads((run / "results.json").read_text())["measurement"] is None
+        assert ("interactions were not measured: too few rows" in found.stderr) == said
+
+
 def test_faithfulness_is_the_librarys(tmp_path):
     sizes = ("--classes", 2, "--samples", 200, "--features", 4, "--epochs", 3, "--noise", 0.1, "--seed", 3)
     files = ("--table", tmp_path / "kinds.csv", "--figure", tmp_path / "kinds.svg")

@@ -85,6 +85,7 @@ def score_rows(model: MultimodalEstimator, test: MultimodalDataset, method: str,
     """Rows of the score table for one fitted model, with 95 % bootstrap intervals of accuracy or R2."""
     table = evaluate(model, test, confidence=0.95, random_state=seed)
     rows: list[dict[str, Any]] = table.reset_index().to_dict(orient="records")  # type: ignore[assignment]
+    # An interval that cannot be had (one subject) is NaN in the table and left out here: JSON has no NaN.
     known = [{key: value for key, value in row.items() if value == value} for row in rows]
     return [Score(method=method, seed=seed, **row) for row in known]
 

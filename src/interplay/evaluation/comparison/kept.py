@@ -41,12 +41,10 @@ def check_kept(store: Store, asked: Sequence[Cell], sources: Mapping[str, Source
 
 
 def _same_split(store: Store, cell: Cell, kept: Mapping[str, Any] | None, source: Source) -> None:
-    if kept is None:  # file names say at least this
-        kept = (
-            source.split
-            if (cell.fold is None) == (source.folds is None)
-            else {"folds": None if cell.fold is None else "some"}
-        )
+    if kept is None:  # an earlier version; the file's name says at least whether there were folds
+        if (cell.fold is None) == (source.folds is None):
+            return
+        kept = {"folds": None if cell.fold is None else "some"}
     if kept != source.split:
         raise store.conflict("data", cell.dataset, {"split": kept}, {"split": source.split})
 
