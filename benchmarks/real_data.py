@@ -60,6 +60,7 @@ METHODS: dict[str, Any] = {
     "joint dropout": ip.MultimodalClassifier("joint", missing=0.3, **SETTINGS),
     "dmil published": ip.MultimodalClassifier(ip.methods.DMIL("published"), **PUBLISHED),
     "joint zero": ip.methods.Joint(fill="zero"),
+    "i2m2 shared": ip.methods.I2M2(shared_encoders=True),
     "cyin paper": ip.MultimodalClassifier(ip.methods.CyIN("paper"), **CYIN),
     "cyin published": ip.MultimodalClassifier(ip.methods.CyIN("published"), **CYIN),
     **ABLATIONS,

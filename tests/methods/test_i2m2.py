@@ -32,3 +32,20 @@ def test_learns_synergy_through_the_joint_expert() -> None:
     model = MultimodalClassifier(I2M2(), max_epochs=24, learning_rate=5e-3, dropout=0.0, random_state=0).fit(data[:400])
     assert model.score(data[400:]) > 0.98
     assert model.score(data[400:].without("b")) == pytest.approx(0.5, abs=0.12)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_experts_have_encoders_of_their_own_unless_shared(build, data, shared) -> None:
+    method, batch = build(I2M2(shared_encoders=shared), data)
+    experts, _ = method.stages(10)
+    parts = method.loss(method(batch), batch, experts).parts
+    own = list(method.encoders.parameters())
+    found = torch.autograd.grad(parts["joint"], own, retain_graph=True, allow_unused=True)
+    assert all((g is not None) == shared for g in found)
+    if shared:
+        assert method.joint_encoders is None
+        return
+    joint = list(method.joint_encoders.parameters())
+    assert all(g is not None for g in torch.autograd.grad(parts["joint"], joint, retain_graph=True))
+    single = torch.autograd.grad(parts["head:a"] + parts["head:b"], joint, allow_unused=True)
+    assert all(g is None for g in single)

@@ -234,16 +234,21 @@ class Method(nn.Module, ABC):
         """
         raise ValueError(f"{type(self).__name__} does not impute; use method='cyin' or 'knnimpute'")
 
-    def encode(self, batch: Batch) -> dict[str, Tensor]:
+    def encode(self, batch: Batch, encoders: ByName | None = None) -> dict[str, Tensor]:
         """Embeddings ``(B, width)`` by modality; rows of an absent modality hold the encoding of the training mean.
 
         Encodings that :meth:`cache_encodings` attached are used as they are.
+
+        Args:
+            batch: the rows.
+            encoders: others than the method's own, for methods with several a modality.
         """
+        cached = batch.extra if encoders is None else {}
         return {
-            name: batch.extra[key]
-            if (key := f"encoding:{name}") in batch.extra
+            name: cached[key]
+            if (key := f"encoding:{name}") in cached
             else encoder(batch.modalities[name], batch.present[name], batch.lengths.get(name))
-            for name, encoder in self.encoders.items()
+            for name, encoder in (self.encoders if encoders is None else encoders).items()
         }
 
     @torch.no_grad()

@@ -52,10 +52,17 @@ class MultiHead(Joint):
         super().build_parts(widths, n_classes)
         self.heads = linear_heads(widths, n_classes)
 
-    def fuse(self, z: Mapping[str, Tensor], batch: Batch) -> Output:
-        """Output of the joint head, with that of each modality."""
+    def fuse(self, z: Mapping[str, Tensor], batch: Batch, alone: Mapping[str, Tensor] | None = None) -> Output:
+        """Output of the joint head, with that of each modality.
+
+        Args:
+            z: embeddings by modality.
+            batch: the rows.
+            alone: embeddings for the modalities' own heads, where they are others.
+        """
         output = super().fuse(z, batch)
-        output.unimodal = {name: self.with_prior(self.heads[name](x), batch.present[name]) for name, x in z.items()}
+        own = z if alone is None else alone
+        output.unimodal = {name: self.with_prior(self.heads[name](x), batch.present[name]) for name, x in own.items()}
         return output
 
     def loss(self, output: Output, batch: Batch, stage: Stage) -> Loss:

@@ -91,8 +91,10 @@ class GBlending(MultiHead):
         if not self.measuring:
             return super().forward(batch)
         together, head, alone, heads = self.probes
+        assert isinstance(together, ByName)
+        assert isinstance(alone, ByName)
         assert isinstance(heads, ByName)
-        z, z_alone = (_encode(encoders, batch) for encoders in (together, alone))
+        z, z_alone = self.encode(batch, together), self.encode(batch, alone)
         logits = self.with_prior(head(list(z.values())), any_present(batch))
         unimodal = {name: self.with_prior(heads[name](x), batch.present[name]) for name, x in z_alone.items()}
         return Output(logits, unimodal, latents={"z": z})
@@ -130,14 +132,6 @@ class GBlending(MultiHead):
         own = self.target_losses(self.log_prior.expand(len(data), -1), data.target)
         masks = [torch.ones_like(own), *(data.present[name].float() for name in self.encoders)]
         return torch.stack([(own * mask).sum() / mask.sum().clamp(min=1) for mask in masks])
-
-
-def _encode(encoders: nn.Module, batch: Batch) -> dict[str, Tensor]:
-    assert isinstance(encoders, ByName)
-    return {
-        name: encoder(batch.modalities[name], batch.present[name], batch.lengths.get(name))
-        for name, encoder in encoders.items()
-    }
 
 
 def blend(train: Tensor, validation: Tensor, train_before: Tensor, validation_before: Tensor) -> Tensor:

@@ -1,9 +1,14 @@
 """I2M2: the product of single-modality and joint predictors."""
 
+import copy
+from collections.abc import Mapping
+from typing import ClassVar
+
 import torch
 
 from interplay.methods._base import Stage, cross_entropy
 from interplay.methods._fusion import MultiHead, unimodal_losses
+from interplay.methods._limits import Limits
 from interplay.methods._values import Batch, Loss, Output, all_present, any_present
 
 
@@ -16,8 +21,11 @@ class I2M2(MultiHead):
               + \text{const}
 
     First half of the epochs: every expert by its own cross-entropy; second half: the cross-entropy of the product.
-    Experts share the encoders of their modalities here (published: separate encoders for each expert); an expert whose
-    modality is absent is left out, the joint one where any is.
+    An expert whose modality is absent is left out, the joint one where any is.
+
+    Args:
+        shared_encoders: the joint expert reads the embeddings of the modalities' own experts. Published, and the
+            default: it has encoders of its own, so that no expert pulls on another's; twice the encoders.
 
     Reference:
         Madaan et al., Jointly Modeling Inter- and Intra-Modality Dependencies for Multi-modal Learning, NeurIPS 2024.
@@ -25,8 +33,16 @@ class I2M2(MultiHead):
 
     tasks = ("classification",)
 
-    def __init__(self, hidden: int = 64) -> None:
+    limits: ClassVar[Limits] = {**MultiHead.limits, "shared_encoders": (False, True)}
+
+    def __init__(self, shared_encoders: bool = False, hidden: int = 64) -> None:
         super().__init__(hidden=hidden)
+        self.shared_encoders = shared_encoders
+
+    def build_parts(self, widths: Mapping[str, int], n_classes: int) -> None:
+        """Create the heads and the joint expert's encoders."""
+        super().build_parts(widths, n_classes)
+        self.joint_encoders = None if self.shared_encoders else copy.deepcopy(self.encoders)
 
     def stages(self, max_epochs: int) -> list[Stage]:
         """Experts alone, then their product."""
@@ -35,7 +51,9 @@ class I2M2(MultiHead):
 
     def forward(self, batch: Batch) -> Output:
         """Logits of the product."""
-        output = super().forward(batch)
+        own = self.encode(batch)
+        together = own if self.joint_encoders is None else self.encode(batch, self.joint_encoders)
+        output = self.fuse(together, batch, alone=own)
         output.latents["joint"] = output.logits
         experts = [(f, batch.present[name]) for name, f in output.unimodal.items()]
         experts.append((output.logits, all_present(batch)))

@@ -8,6 +8,7 @@ from torch import Tensor
 from interplay.methods._base import ANY_TASK, Method, SearchSpace, Stage
 from interplay.methods._limits import FRACTION, Limits, Range
 from interplay.methods._values import Batch, Loss, Output, any_present
+from interplay.nn import ByName
 from interplay.nn.fusion import HEADS
 
 
@@ -64,9 +65,9 @@ class Joint(Method):
         """Fused logits."""
         return self.fuse(self.encode(batch), batch)
 
-    def encode(self, batch: Batch) -> dict[str, Tensor]:
+    def encode(self, batch: Batch, encoders: ByName | None = None) -> dict[str, Tensor]:
         """Embeddings by modality; those of an absent one as ``fill`` says."""
-        z = super().encode(batch)
+        z = super().encode(batch, encoders)
         return {name: x * batch.present[name][:, None] for name, x in z.items()} if self.fill == "zero" else z
 
     def fuse(self, z: Mapping[str, Tensor], batch: Batch) -> Output:
