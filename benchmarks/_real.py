@@ -11,7 +11,8 @@ import numpy as np
 from interplay import MultimodalDataset
 
 
-def _load(name: str) -> Any:
+def load(name: str) -> Any:
+    """One data set as the folder's own reader gives it: modalities, target, present, groups, is_test."""
     root = Path(os.environ["INTERPLAY_DATA"])
     spec = importlib.util.spec_from_file_location("interplay_real_data", root / "loading.py")
     module = importlib.util.module_from_spec(spec)
@@ -22,7 +23,7 @@ def _load(name: str) -> Any:
 
 def train_and_test(name: str, seed: int, n_features: int | None = None) -> tuple[MultimodalDataset, MultimodalDataset]:
     """The official split where there is one, else a stratified quarter for testing, drawn by ``seed``."""
-    sample = _load(name)
+    sample = load(name)
     data = MultimodalDataset(sample.modalities, sample.target, present=sample.present, groups=sample.groups)
     if sample.is_test is None:
         return data.split(0.25, random_state=seed)

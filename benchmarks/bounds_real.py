@@ -17,7 +17,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from _real import _load
+from _real import load
 from scipy.stats import spearmanr
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupShuffleSplit, train_test_split
@@ -58,7 +58,7 @@ def reached(x, y, train, test, seed):
 
 
 def one(name, seed=0):
-    sample = _load(name)
+    sample = load(name)
     y = np.unique(sample.target, return_inverse=True)[1]
     train, test = split(sample, y, seed)
     flat = {k: np.nan_to_num(v.reshape(len(y), -1)) for k, v in sample.modalities.items()}

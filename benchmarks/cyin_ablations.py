@@ -12,7 +12,7 @@ from _real import train_and_test
 from real_data import SETTINGS
 
 import interplay as ip
-from interplay.evaluation.comparison.trial import MISSING
+from interplay.evaluation.comparison.conditions import MISSING
 from interplay.methods._cyin_presets import ABLATIONS
 
 DATA = ("100leaves", "ravdess")

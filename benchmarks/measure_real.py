@@ -1,12 +1,9 @@
 """What can be told from none on real data, found through INTERPLAY_DATA: ``python benchmarks/measure_real.py``."""
 
 import argparse
-import os
-import sys
 import time
 
-sys.path.insert(0, os.environ["INTERPLAY_DATA"])
-import loading
+from _real import load
 
 import interplay as ip
 from interplay.data import MultimodalDataset
@@ -19,7 +16,7 @@ def show(label, data, **more):
 
 
 def crema_d_votes():
-    crema = loading.load("crema_d_votes")
+    crema = load("crema_d_votes")
     votes = MultimodalDataset(
         {name: x.argmax(1) for name, x in crema.modalities.items()}, crema.target, groups=crema.groups
     )
@@ -28,14 +25,14 @@ def crema_d_votes():
 
 
 def cmu_mosi():
-    mosi = loading.load("cmu_mosi")
+    mosi = load("cmu_mosi")
     data = MultimodalDataset(mosi.modalities, mosi.target, groups=mosi.groups)[mosi.is_test]
     show("cmu_mosi, test part", data)
     show("cmu_mosi, test part, classifiers", data, estimator="classifiers", n_repeats=1)
 
 
 def leaves():
-    leaves = loading.load("100leaves")
+    leaves = load("100leaves")
     data = MultimodalDataset(leaves.modalities, leaves.target)
     for pair in (["margin", "shape"], ["margin", "texture"], ["shape", "texture"]):
         show("100leaves, classifiers", data, modalities=pair, estimator="classifiers", n_repeats=1)

@@ -18,8 +18,8 @@ import torch
 from _real import train_and_test
 
 import interplay as ip
-from interplay.methods.tcmax import HEADS
 
+HEADS = ip.methods.TCMax.limits["head"]
 # Not cmu_mosi: its features have seen the labels of its training part.
 DATA = ("ravdess", "100leaves", "handwritten6", "crema_d_votes")
 METHODS = (*(f"tcmax:{head}" for head in HEADS), "naivebayes", "joint", "i2m2")

@@ -1,7 +1,9 @@
 """What holds for the package as a whole."""
 
+import ast
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -28,6 +30,13 @@ def test_import_is_light() -> None:
 def test_every_public_name_resolves(name: str) -> None:
     assert getattr(interplay, name) is not None
     assert name in dir(interplay)
+
+
+def test_type_checkers_know_every_public_name() -> None:
+    """They take "import x as x" for public, and cannot follow a list that is computed."""
+    tree = ast.parse(Path(interplay.__file__).read_text())
+    names = [name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for name in node.names]
+    assert sorted(name.name for name in names if name.asname == name.name) == sorted(interplay.__all__[1:])
 
 
 def test_unknown_name_is_an_attribute_error() -> None:

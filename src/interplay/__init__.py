@@ -30,16 +30,24 @@ _HOMES = {
 
 __all__ = ["__version__", *sorted(_HOMES)]
 
+# "as" tells type checkers that the name is public; they cannot follow the list above.
 if TYPE_CHECKING:
-    from interplay import evaluation, information, methods
-    from interplay.data import MultimodalDataset, datasets
-    from interplay.estimation import bound, measure
-    from interplay.estimators import MultimodalClassifier, MultimodalRegressor
-    from interplay.evaluation import advise, compare
-    from interplay.information import decompose, synergy_bounds
-    from interplay.nn import losses
-    from interplay.report import plot
-    from interplay.training import pretrain
+    from interplay import evaluation as evaluation
+    from interplay import information as information
+    from interplay import methods as methods
+    from interplay.data import MultimodalDataset as MultimodalDataset
+    from interplay.data import datasets as datasets
+    from interplay.estimation import bound as bound
+    from interplay.estimation import measure as measure
+    from interplay.estimators import MultimodalClassifier as MultimodalClassifier
+    from interplay.estimators import MultimodalRegressor as MultimodalRegressor
+    from interplay.evaluation import advise as advise
+    from interplay.evaluation import compare as compare
+    from interplay.information import decompose as decompose
+    from interplay.information import synergy_bounds as synergy_bounds
+    from interplay.nn import losses as losses
+    from interplay.report import plot as plot
+    from interplay.training import pretrain as pretrain
 
 
 def __getattr__(name: str) -> Any:
