@@ -188,12 +188,15 @@ def test_estimate_leaves_out_rows_with_nothing_as_the_loss_does() -> None:
 
 def test_pairing_within_a_class_does_not_matter_to_additive_heads_only() -> None:
     tables, y = batch(2, 40)
-    order = torch.cat([rows[torch.randperm(len(rows))] for rows in [(y == c).nonzero()[:, 0] for c in range(4)]])
+    g = torch.Generator().manual_seed(0)
+    order = torch.cat(
+        [rows[torch.randperm(len(rows), generator=g)] for rows in [(y == c).nonzero()[:, 0] for c in range(4)]]
+    )
     back = torch.argsort(torch.argsort(y, stable=True))
     paired = tables[1][order][back]
     assert (y[order][back] == y).all()
     one, two = (ip.losses.tcmax_additive([tables[0], v], y) for v in (tables[1], paired))
-    torch.testing.assert_close(one, two, rtol=1e-14, atol=1e-14)
+    torch.testing.assert_close(one, two, rtol=1e-13, atol=1e-13)
     one, two = (ip.losses.tcmax(lambda z: z[0] * z[1], [tables[0], v], y) for v in (tables[1], paired))
     assert abs(one - two) > 1e-2
 

@@ -8,7 +8,15 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-LabelMarginal = str | Tensor
+from interplay.nn._tcmax_input import (
+    LabelMarginal,
+    check_some_mass,
+    check_some_rows,
+    check_target,
+    log_label_marginal,
+    masks_and_mass,
+    stack_logits,
+)
 
 
 @dataclass(frozen=True)
@@ -38,21 +46,23 @@ class AdditiveStatistics:
         present: Sequence[Tensor] | None = None,
         weight: Tensor | None = None,
     ) -> "AdditiveStatistics":
-        """Statistics of the rows of one batch; arguments as in :func:`tcmax_additive`."""  # fmt: skip
+        """Statistics of the rows of one batch, or of a part, which may be empty or without weight.
+
+        Arguments as in :func:`tcmax_additive`.
+        """
         stacked = stack_logits(logits)
-        check_rows(stacked.shape[1], target, weight)
-        masks, mass = masks_and_mass(stacked, present, weight)
-        by_class = torch.nn.functional.one_hot(target, stacked.shape[-1]).to(stacked.dtype) * mass[:, None]
-        some = (masks & (mass > 0)).any(1)
+        target = check_target(target, stacked.shape[1], stacked.shape[2])
+        masks, mass = masks_and_mass(len(stacked), target, present, weight)
+        by_class = torch.nn.functional.one_hot(target, stacked.shape[2]).to(mass.dtype) * mass[:, None]
+        some = masks.any(1)
         # Without any row, a finite filling keeps the gradient finite; the value is set afterwards.
         filling = torch.where(some, -torch.inf, 0.0)[:, None, None].to(stacked.dtype)
         safe = torch.where(masks[..., None], stacked, filling)
-        log_sums = torch.where(
-            some[:, None], (safe + mass.log().nan_to_num(neginf=-1e30)[:, None]).logsumexp(1), -torch.inf
-        )
+        log_mass = mass.log().to(stacked.dtype).nan_to_num(neginf=-1e30)
+        log_sums = torch.where(some[:, None], (safe + log_mass[:, None]).logsumexp(1), -torch.inf)
         own = stacked.gather(2, target.expand(len(stacked), -1)[..., None])[..., 0]
         positives = (torch.where(masks, own, 0.0) * mass).sum()
-        absent = torch.stack([by_class[~mask].sum(0) for mask in masks])
+        absent = (~masks).to(mass.dtype) @ by_class
         return cls(log_sums, by_class.sum(0), absent, positives, torch.xlogy(mass, mass).sum())
 
     def __add__(self, other: "AdditiveStatistics") -> "AdditiveStatistics":
@@ -73,7 +83,7 @@ class AdditiveStatistics:
         dist.all_reduce(flat, dist.ReduceOp.SUM, group)
         pieces = torch.split(flat, [part.numel() for part in parts])
         sums, *rest = [piece.reshape(part.shape) for piece, part in zip(pieces, parts, strict=True)]
-        return AdditiveStatistics(sums.log() + peak, *rest)
+        return AdditiveStatistics((sums.log() + peak).to(peak.dtype), *rest)
 
     def as_part_of(self, total: "AdditiveStatistics") -> "AdditiveStatistics":
         """The values of ``total`` with the gradient that these rows contribute to them."""
@@ -86,17 +96,22 @@ class AdditiveStatistics:
     def marginals(self) -> Tensor:
         """``(M, K)``: log of the mean of exp(logits) over the rows that have the modality; 0 where none has it."""
         mass = self.class_mass.sum() - self.absent_mass.sum(1)
-        return torch.where((mass > 0)[:, None], self.log_sums - mass.clamp(min=1e-30).log()[:, None], 0.0)
+        # By the sums themselves: a difference of two masses need not be exactly 0 where no row has the modality.
+        some = ~self.log_sums.isneginf().all(1)
+        log_mass = torch.where(some, mass, 1.0).log().to(self.log_sums.dtype)
+        return torch.where(some[:, None], self.log_sums - log_mass[:, None], 0.0)
 
     def loss(self, label_marginal: LabelMarginal = "uniform") -> Tensor:
-        """The loss in nats."""
+        """The loss in nats; ValueError if no row has weight."""
+        check_some_mass(self.class_mass)
         log_r = log_label_marginal(label_marginal, self.class_mass)
         mass = self.class_mass.sum()
         marginals = self.marginals()
         positives = (self.positives + (self.absent_mass * marginals).sum()) / mass
         spread = (len(marginals) - 1) * (mass.log() - self.mass_log_mass / mass)
         surprise = -torch.where(self.class_mass > 0, self.class_mass * log_r, 0.0).sum() / mass
-        return spread + surprise + (marginals.sum(0) + log_r).logsumexp(0) - positives
+        loss = spread + surprise + (marginals.sum(0) + log_r).logsumexp(0) - positives
+        return loss.to(marginals.dtype)
 
 
 def tcmax_additive(
@@ -164,9 +179,10 @@ def tcmax_additive(
 
 def _plain(stacked: Tensor, target: Tensor) -> Tensor:
     """The loss of complete rows without weights: the same value with fewer steps, which count in small batches."""
-    check_rows(stacked.shape[1], target, None)
-    positives = stacked.gather(2, target.expand(len(stacked), -1)[..., None]).sum() / len(target)
-    return stacked.logsumexp(1).sum(0).logsumexp(0) - positives - math.log(len(target))
+    check_some_rows(stacked.shape[1])
+    target = check_target(target, stacked.shape[1], stacked.shape[2])
+    surprise = torch.nn.functional.nll_loss(stacked.sum(0), target)
+    return stacked.logsumexp(1).sum(0).logsumexp(0) + surprise - math.log(len(target))
 
 
 def tcmax_posterior(
@@ -227,57 +243,10 @@ def tcmax_estimate(
     >>> round(float(tcmax_estimate(tcmax_additive([perfect, perfect], y), y, 2)), 3)  # 2 log2 6
     5.17
     """
-    check_rows(len(target), target, weight)
-    _, mass = masks_and_mass(loss.new_empty(n_modalities, len(target)), present, weight)
+    target = check_target(target, len(target), None)
+    _, mass = masks_and_mass(n_modalities, target, present, weight)
+    check_some_mass(mass)
     p = mass / mass.sum()
     p_y = p.new_zeros(int(target.max()) + 1).index_add(0, target, p)
     entropies = -(n_modalities - 1) * torch.xlogy(p, p).sum() - torch.xlogy(p_y, p_y).sum()
-    return (entropies - loss) / math.log(2)
-
-
-def stack_logits(logits: Sequence[Tensor]) -> Tensor:
-    """``(M, B, K)`` in at least float32."""
-    shapes = [tuple(part.shape) for part in logits]
-    if not shapes or any(shape != shapes[0] for shape in shapes) or len(shapes[0]) != 2:
-        raise ValueError(f"logits: expected one (batch, classes) tensor a modality, all alike, found shapes {shapes}")
-    stacked = torch.stack(list(logits))
-    return stacked if stacked.dtype == torch.float64 else stacked.float()
-
-
-def check_rows(n_rows: int, target: Tensor, weight: Tensor | None) -> None:
-    """Targets and weights must fit the logits; ranges of targets are left to the indexing, which is on the device."""
-    if target.shape != (n_rows,) or n_rows == 0:
-        raise ValueError(
-            f"target: expected class codes of shape ({n_rows},), at least one, found {tuple(target.shape)}"
-        )
-    if weight is not None and (weight.shape != (n_rows,) or bool((weight < 0).any()) or not bool(weight.sum() > 0)):
-        raise ValueError(f"weight: expected ({n_rows},) non-negative numbers that are not all zero")
-
-
-def masks_and_mass(like: Tensor, present: Sequence[Tensor] | None, weight: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Presence ``(M, B)`` and weight ``(B,)``; rows with nothing present weigh nothing. ``like`` is ``(M, B, ...)``."""
-    if present is not None and any(mask.shape != like.shape[1:2] for mask in present):
-        raise ValueError(f"present: expected masks of shape {tuple(like.shape[1:2])}, one a modality")
-    masks = like.new_ones(like.shape[:2], dtype=torch.bool) if present is None else torch.stack(list(present)).bool()
-    if len(masks) != len(like):
-        raise ValueError(f"present: expected {len(like)} masks, one a modality, found {len(masks)}")
-    mass = like.new_ones(like.shape[1]) if weight is None else weight.to(like.dtype)
-    return masks, mass * masks.any(0)
-
-
-def log_label_marginal(choice: LabelMarginal, class_mass: Tensor) -> Tensor:
-    """Log of the label marginal ``(K,)`` for the negatives."""
-    if isinstance(choice, Tensor):
-        if choice.shape != class_mass.shape or not torch.isclose(choice.sum(), choice.new_ones(()), atol=1e-4):
-            raise ValueError(
-                f"label_marginal: expected {len(class_mass)} probabilities that sum to 1, found {tuple(choice.shape)}"
-                f" with sum {float(choice.sum()):.4g}"
-            )
-        if bool(((choice <= 0) & (class_mass > 0)).any()):
-            raise ValueError("label_marginal: a class that occurs in the batch has probability 0; give it mass")
-        return choice.to(class_mass.dtype).log()
-    if choice == "uniform":
-        return torch.full_like(class_mass, -math.log(len(class_mass)))
-    if choice == "batch":
-        return (class_mass / class_mass.sum()).log()
-    raise ValueError(f"label_marginal must be 'uniform', 'batch' or probabilities, found {choice!r}")
+    return ((entropies - loss) / math.log(2)).to(loss.dtype)
