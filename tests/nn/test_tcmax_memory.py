@@ -15,7 +15,8 @@ def held_bytes(loss: Callable[[], Tensor]) -> int:
 
     def storages() -> dict[int, int]:
         gc.collect()
-        found = [t.untyped_storage() for t in gc.get_objects() if isinstance(t, Tensor)]
+        # By type: isinstance would wake lazy objects of other modules.
+        found = [t.untyped_storage() for t in gc.get_objects() if issubclass(type(t), Tensor)]
         return {s.data_ptr(): s.nbytes() for s in found}
 
     before = storages()
@@ -80,7 +81,7 @@ def patterns(m: int, b: int) -> Tensor:
 
 @pytest.mark.parametrize("negatives", [None, 10, 300])
 @pytest.mark.parametrize("gappy", [False, True])
-@pytest.mark.parametrize(("m", "b"), [(2, 40), (3, 14)])
+@pytest.mark.parametrize(("m", "b"), [(2, 20), (3, 9)])
 def test_the_head_never_sees_more_than_a_chunk(m: int, b: int, gappy: bool, negatives: int | None) -> None:
     features, y = rows(m, b)
     sizes = []
@@ -100,7 +101,7 @@ def test_the_head_never_sees_more_than_a_chunk(m: int, b: int, gappy: bool, nega
 
     whole = loss(10**6)
     for size in (50, 9, 1):
-        if size == 1 and b**m > 2000:
+        if size == 1 and b**m > 400:
             continue
         parts = loss(size)
         assert max(sizes) <= size
@@ -125,6 +126,6 @@ def test_dropout_is_replayed_in_the_backward_pass() -> None:
     seen.clear()
     value.backward()
     assert len(forward) == len(seen) == 4
-    for one in forward:
-        assert sum(torch.equal(one, other) for other in seen) >= 1
-    assert sorted(float(t.sum()) for t in forward) == sorted(float(t.detach().sum()) for t in seen)
+    ours, theirs = (sorted(str(t.tolist()) for t in drawn) for drawn in (forward, seen))
+    assert ours == theirs
+    assert len(set(ours)) > 1
