@@ -50,8 +50,7 @@ class Grid:
             raise ValueError(f"features: expected the same number of rows in each modality, found {sizes}")
         check_some_rows(sizes[0])
         self.head, self.chunk_size = head, chunk_size
-        self.target = check_target(target, sizes[0], None)
-        masks, mass = masks_and_mass(len(features), self.target, present, weight)
+        masks, mass = masks_and_mass(len(features), features[0], present, weight)
         check_some_mass(mass)
         wide = torch.float64 if features[0].dtype == torch.float64 else torch.float32
         self.mass = (mass / mass.max()).to(wide)
@@ -70,7 +69,7 @@ class Grid:
         self.gaps = (~self.complete & (self.mass > 0)).nonzero()[:, 0]
         with torch.no_grad():
             n_classes = self.logits(torch.stack([pool[:1] for pool in self.pool])).shape[1]
-        check_target(self.target, sizes[0], n_classes)
+        self.target = check_target(target, sizes[0], n_classes)
         self.class_mass = self.mass.new_zeros(n_classes).index_add(0, self.target, self.mass)
 
     def exact(self, log_r: Tensor) -> tuple[Tensor, Tensor]:

@@ -53,13 +53,13 @@ def check_some_mass(mass: Tensor) -> None:
 
 
 def masks_and_mass(
-    n_modalities: int, target: Tensor, present: Sequence[Tensor] | None, weight: Tensor | None
+    n_modalities: int, like: Tensor, present: Sequence[Tensor] | None, weight: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     """Presence ``(M, B)``, nowhere true in rows without weight, and weight ``(B,)``, 0 where nothing is present.
 
-    Weights are in float64 (where the device has it), in which those of float32 can be added up whatever their scale.
+    Rows and device are those of ``like``. Weights are in float64 (where the device has it), in which those of float32 can be added up whatever their scale.
     """
-    n_rows, device = len(target), target.device
+    n_rows, device = len(like), like.device
     if present is not None and any(mask.shape != (n_rows,) for mask in present):
         raise ValueError(f"present: expected masks of shape ({n_rows},), one a modality")
     if present is not None and len(present) != n_modalities:
