@@ -76,7 +76,7 @@ def test_targets_that_are_no_class_codes(loss: Loss) -> None:
         with pytest.raises(ValueError, match=f"target: expected class codes from 0{below}.*found {code}"):
             loss(tables, y.index_fill(0, torch.tensor([2]), code))
     if loss is not estimated:
-        with pytest.raises(ValueError, match="below 4, the number of classes.*found 7"):
+        with pytest.raises(ValueError, match=r"below 4, the number of classes.*found 7"):
             loss(tables, y.index_fill(0, torch.tensor([2]), 7))
 
 

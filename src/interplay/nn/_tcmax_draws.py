@@ -34,9 +34,10 @@ class _Sample:
         few = (block * gappy).sum() <= grid.chunk_size
         self.enumerated = gappy & (few | (block <= self.fills))
         self.drawn = gappy & ~self.enumerated
-        # The probability of what a row with gaps has, and the first axis that it has.
+        # The probability of what a row with gaps has.
         self.share = torch.where(grid.masks, self.p, 1.0).prod(0)
-        self.first = grid.masks.int().argmax(0)
+        self.holds_enumerated = _Holders(grid.masks, self.enumerated)
+        self.holds_drawn = _Holders(grid.masks, self.drawn)
         self.leave = _leave(self.p, grid.complete)
         self.off_diagonal = float((self.p[0] * self.leave[0]).sum())
 
@@ -130,8 +131,7 @@ class _Sample:
 
     def _times_enumerated(self, cells: Tensor) -> Tensor:
         """How many enumerated blocks hold each cell."""
-        inside = [hold & self.enumerated[row] for row, hold in self._holders(cells)]
-        return torch.stack(inside).sum(0)
+        return sum((hold.long() for _, hold in self.holds_enumerated(cells)), start=torch.zeros_like(cells[0]))
 
     def _log_weight(self, cells: Tensor) -> Tensor:
         """Log of one over how often all draws together are expected to give a cell, over its probability.
@@ -140,16 +140,29 @@ class _Sample:
         multiple importance sampling). Cells that are enumerated have weight 0 as draws.
         """
         density = self.p.new_full(cells[0].shape, self.n / max(self.off_diagonal, NEGLIGIBLE))
-        for row, hold in self._holders(cells):
-            density = density + torch.where(hold & self.drawn[row], self.fills / self.share[row], 0.0)
+        for row, hold in self.holds_drawn(cells):
+            density = density + torch.where(hold, self.fills / self.share[row], 0.0)
         log_weight = -density.log()
         return log_weight.masked_fill(self._times_enumerated(cells) > 0, -torch.inf).to(self.grid.mass.dtype)
 
-    def _holders(self, cells: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        """For each axis the cells' rows on it, and whether that row has this axis first and the cell in its block."""
-        masks = self.grid.masks
-        for axis, row in enumerate(cells):
-            yield row, (~masks[:, row] | (cells == row)).all(0) & (self.first[row] == axis)
+
+class _Holders:
+    """Which of some rows with gaps have a cell in their block: those it names on all axes that they have."""
+
+    def __init__(self, masks: Tensor, rows: Tensor) -> None:
+        self.bits = 2 ** torch.arange(len(masks), device=masks.device)[:, None]
+        # What a row asks of a cell that it is first named by, its first axis; otherwise a bit that no cell has.
+        first = (masks.cumsum(0) == 1) & masks & rows
+        asked = (masks * self.bits).sum(0)
+        self.asked = torch.where(first, asked, 2 ** len(masks))
+        self.axes = first.any(1).nonzero()[:, 0].tolist()
+
+    def __call__(self, cells: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """For each axis a row of each cell, and whether it holds the cell; no row comes twice."""
+        for axis in self.axes:
+            row = cells[axis]
+            named = ((cells == row) * self.bits).sum(0)
+            yield row, (self.asked[axis, row] & ~named) == 0
 
 
 def _leave(p: Tensor, complete: Tensor) -> Tensor:

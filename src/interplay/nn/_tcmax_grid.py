@@ -55,7 +55,7 @@ class Grid:
         wide = torch.float64 if features[0].dtype == torch.float64 else torch.float32
         self.mass = (mass / mass.max()).to(wide)
         self.features = list(features)
-        if present is not None or weight is not None:
+        if not bool(masks.all()):
             self.features = [_zeros_where(~mask, f) for mask, f in zip(masks, features, strict=True)]
         live = masks.any(1)
         # Which axis the head's argument is taken from: of a modality without one, all rows are zeros.
@@ -159,9 +159,13 @@ def recomputed(function: Callable[..., Any], *args: Any) -> Any:
 
 def _combinations(pools: Sequence[Tensor], start: int, stop: int) -> Tensor:
     """Numbers ``start`` to ``stop`` of all combinations of the pools' entries, ``(pools, stop - start)``."""
-    flat = torch.arange(start, stop, device=pools[0].device)
-    index = torch.unravel_index(flat, tuple(len(pool) for pool in pools))
-    return torch.stack([pool[i] for pool, i in zip(pools, index, strict=True)])
+    rest = torch.arange(start, stop, device=pools[0].device)
+    chosen = []
+    for pool in reversed(pools):
+        whole = rest.div(len(pool), rounding_mode="trunc")  # the remainder operator takes many times as long
+        chosen.append(pool[rest - whole * len(pool)])
+        rest = whole
+    return torch.stack(chosen[::-1])
 
 
 def _zeros_where(missing: Tensor, f: Tensor) -> Tensor:

@@ -57,7 +57,8 @@ def masks_and_mass(
 ) -> tuple[Tensor, Tensor]:
     """Presence ``(M, B)``, nowhere true in rows without weight, and weight ``(B,)``, 0 where nothing is present.
 
-    Rows and device are those of ``like``. Weights are in float64 (where the device has it), in which those of float32 can be added up whatever their scale.
+    Rows and device are those of ``like``. Weights are in float64 (where the device has it), in which those of float32
+    can be added up whatever their scale.
     """
     n_rows, device = len(like), like.device
     if present is not None and any(mask.shape != (n_rows,) for mask in present):
