@@ -111,7 +111,7 @@ def test_unbiased_inside_the_logarithm_with_gaps(m: int, n: int, chunk_size: int
 
 
 def test_half_of_a_modality_absent_is_not_biased() -> None:
-    """Noisy logits as after a few epochs: drawing eight partners a row gave a loss larger by half a nat."""
+    """Noisy logits as after a few epochs: with eight drawn partners a row the loss was 0.4 nats too large."""
     b, k = 128, 10
     g = torch.Generator().manual_seed(0)
     y = torch.arange(b) % k

@@ -140,14 +140,14 @@ def tcmax_additive(
 
     Args:
         logits: for each modality ``(B, K)``; half precision is computed in float32.
-        target: class codes ``(B,)``.
+        target: class codes ``(B,)``, any integer dtype.
         present: for each modality bool ``(B,)``, or None for all. An absent modality contributes its marginal
-            :math:`\log E_j e^{f_m(j)}`; values of absent rows are never looked at.
-        weight: non-negative ``(B,)``, any scale.
+            :math:`\log E_j e^{f_m(j)}` (0 if no row has it); values of absent rows are never looked at.
+        weight: non-negative ``(B,)``, any scale, or None for all alike; rows of weight 0 are never looked at.
         label_marginal: :math:`r`: ``"uniform"``, ``"batch"`` (the batch's class frequencies) or ``(K,)`` probabilities.
         total: statistics of a larger batch that holds these rows, ``AdditiveStatistics.of(...)`` of its parts, added:
             the value is then the larger batch's, and gradients of the parts add up to its gradient exactly
-            (gradient accumulation in two passes).
+            (gradient accumulation in two passes). Parts may be empty or without weight, the sum of all may not.
         group: a process group: rows of all its processes form the batch. The gradient is scaled by the number of
             processes, because distributed data parallel averages it.
 
@@ -155,7 +155,8 @@ def tcmax_additive(
         Scalar, nats.
 
     Raises:
-        ValueError: for shapes, weights or marginals that do not fit.
+        ValueError: for shapes, targets, weights or marginals that do not fit, or if no row of positive weight has
+            anything. Ranges of targets are looked at on the CPU only: elsewhere it would make every step wait.
 
     Reference:
         Yu et al., Multimodal Classification via Total Correlation Maximization, ICLR 2026.

@@ -48,9 +48,9 @@ def tcmax(
     Args:
         head: maps one tensor ``(N, ...)`` a modality to logits ``(N, K)``; called with repeated rows of ``features``.
         features: for each modality ``(B, ...)``.
-        target: class codes ``(B,)``.
+        target: class codes ``(B,)``, any integer dtype.
         present: for each modality bool ``(B,)``, or None for all; values of absent rows are never given to the head.
-        weight: non-negative ``(B,)``, any scale.
+        weight: non-negative ``(B,)``, any scale, or None for all alike; rows of weight 0 are never given to the head.
         label_marginal: as in :func:`tcmax_additive`, with the same rule of prediction.
         negatives: how many combinations to draw, or None for all.
         chunk_size: the most combinations given to ``head`` at once.
@@ -63,7 +63,8 @@ def tcmax(
         Scalar, nats.
 
     Raises:
-        ValueError: for shapes, weights or marginals that do not fit.
+        ValueError: for shapes, targets, weights or marginals that do not fit, or if no row of positive weight has
+            anything.
 
     >>> x = torch.eye(2).repeat(8, 1)
     >>> y = torch.arange(16) % 2
