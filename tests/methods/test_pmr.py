@@ -79,7 +79,7 @@ def test_rows_without_a_modality_take_no_part_in_its_terms(build) -> None:
     """Three modalities, written out row by row; no row of the last class has c, so c cannot tell it."""
     rng = np.random.default_rng(0)
     y = np.arange(60) % 3
-    x = {name: rng.normal(size=(60, 4)) + strength * np.eye(3, 4)[y] for name, strength in zip("abc", (1, 3, 0))}
+    x = {name: rng.normal(size=(60, 4)) + far * np.eye(3, 4)[y] for name, far in {"a": 1, "b": 3, "c": 0}.items()}
     present = {name: rng.random(60) < 0.6 for name in x}
     present["c"] &= y < 2
     method, batch = build(PMR(alpha=2.0, entropy=0.5), MultimodalDataset(x, y, present=present))

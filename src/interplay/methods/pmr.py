@@ -90,7 +90,7 @@ class PMR(LinearFusion):
             entropies.append((-(log_p.exp() * log_p).sum(-1) * present).sum() / present.sum().clamp(min=1))
             parts[f"prototype:{name}"] = losses[-1]
         s = torch.stack(found).clamp(min=1e-8)
-        # A modality that no row of the batch has is nobody's to lead.
+        # A modality that no row of the batch has is right with chance 0, but the others do not lead for that.
         there = torch.stack([batch.present[name].any() for name in output.latents["z"]])
         lowest = s.masked_fill(~there, 1).min()
         lag, lead = (s.max() / s - 1).clamp(max=1), (s / lowest - 1).clamp(0, 1)
