@@ -3,12 +3,8 @@ import pytest
 import torch
 
 import interplay as ip
-from interplay.estimation.total_correlation import (
-    _Critic,
-    _log_ratio,
-    estimate_total_correlation,
-    plugin_total_correlation,
-)
+from interplay.estimation._correlation_critics import Critic, log_ratio
+from interplay.estimation.total_correlation import estimate_total_correlation, plugin_total_correlation
 from interplay.information import mutual_information, total_correlation
 
 
@@ -58,7 +54,7 @@ def test_draws_from_the_additive_part_give_the_partition_function() -> None:
     """Against all combinations written out: three modalities, a correction that is not small."""
     g = torch.Generator().manual_seed(0)
     y = torch.arange(6) % 3
-    critic = _Critic([1, 1, 1], 3)
+    critic = Critic([1, 1, 1], 3)
     f = [torch.randn(6, 3, generator=g) for _ in range(3)]
     h = torch.rand(3, 6, generator=g)
     critic.correction = lambda z: torch.sin(5 * torch.stack(z).sum(0)[:, 3:] + torch.arange(3))
@@ -68,7 +64,7 @@ def test_draws_from_the_additive_part_give_the_partition_function() -> None:
     corrected = additive + critic.correction([z[i] for z, i in zip(features, cells, strict=True)])
     exact = corrected.flatten().logsumexp(0) - additive.flatten().logsumexp(0)
     torch.manual_seed(0)
-    draws = torch.stack([_log_ratio(critic, features, y, 2000) for _ in range(50)])
+    draws = torch.stack([log_ratio(critic, features, y, 2000) for _ in range(50)])
     assert abs(exact) > 0.1
     assert abs(draws.exp().mean() - exact.exp()) < 4 * draws.exp().std() / 50**0.5
 

@@ -13,16 +13,16 @@ from torch import Tensor, nn
 
 from interplay.data import MultimodalDataset, as_dataset
 from interplay.data.validation import problem
-from interplay.estimation._critics import network, standardiser, train
+from interplay.estimation._correlation_critics import OBJECTIVES, Critic, Objective
+from interplay.estimation._critics import standardiser, train
 from interplay.estimation.discretise import rows_of
 from interplay.estimation.posteriors import _folds
-from interplay.nn.losses import tcmax, tcmax_additive, tcmax_estimate
+from interplay.nn.losses import tcmax_additive, tcmax_estimate
 
 __all__ = ["TotalCorrelation", "estimate_total_correlation", "plugin_total_correlation"]
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.int64]
-HIDDEN = 64
 # Of a fold's training rows a quarter chooses the epoch, and a batch needs two rows.
 _FEWEST_ROWS = 8
 
@@ -104,8 +104,8 @@ def estimate_total_correlation(
     dataset = as_dataset(X)
     if dataset.target is None or dataset.task != "classification" or len(dataset.names) < 2:
         raise ValueError("total correlation needs classes as target and at least two modalities")
-    if estimator not in _OBJECTIVES:
-        raise ValueError(f"estimator must be one of {', '.join(map(repr, _OBJECTIVES))}, found {estimator!r}")
+    if estimator not in OBJECTIVES:
+        raise ValueError(f"estimator must be one of {', '.join(map(repr, OBJECTIVES))}, found {estimator!r}")
     for option, value, least in (("n_splits", n_splits, 2), ("epochs", epochs, 1), ("batch_size", batch_size, 2)):
         if value < least:
             raise problem(option, f"at least {least}", f"{value}", "leave it out for the default")
@@ -176,10 +176,18 @@ def _known(start: Mapping[str, ArrayLike], name: str, complete: NDArray[np.bool_
 def plugin_total_correlation(*codes: NDArray[np.int64]) -> float:
     """Total correlation in bits of columns of integer codes, by counting; biased upwards where cells are rare.
 
+    Raises:
+        ValueError: without columns, or if their lengths differ.
+
     >>> bit = np.array([0, 1, 0, 1])
     >>> plugin_total_correlation(bit, bit, bit)
     2.0
     """
+    if len({np.shape(column) for column in codes}) != 1 or np.ndim(codes[0]) != 1 or len(codes[0]) == 0:
+        found = f"shapes {[np.shape(column) for column in codes]}"
+        raise problem(
+            "codes", "columns (n,) of one length, each an argument", found, "give one code a row and variable"
+        )
 
     def bits(*columns: NDArray[np.int64]) -> float:
         counts = np.unique(np.stack(columns), axis=1, return_counts=True)[1]
@@ -187,110 +195,6 @@ def plugin_total_correlation(*codes: NDArray[np.int64]) -> float:
         return float(-(p * np.log2(p)).sum())
 
     return sum(bits(column) for column in codes) - bits(*codes)
-
-
-class _Critic(nn.Module):
-    """Additive logits, and a correction that sees all modalities; both start at zero, where every bound is zero."""
-
-    scales: Tensor
-
-    def __init__(self, widths: list[int], n_classes: int) -> None:
-        super().__init__()
-        self.additive = nn.ModuleList([network(width, n_classes) for width in widths])
-        self.register_buffer("scales", torch.zeros(len(widths)))
-        self.maps = nn.ModuleList([network(width, HIDDEN) for width in widths])
-        self.output = nn.Sequential(nn.GELU(), nn.Linear(HIDDEN, HIDDEN), nn.GELU(), nn.Linear(HIDDEN, n_classes))
-        for part in (*self.additive, self.output):
-            nn.init.zeros_(part[-1].weight)  # type: ignore[index]
-            nn.init.zeros_(part[-1].bias)  # type: ignore[index]
-        self.n_classes = n_classes
-
-    def features(self, x: list[Tensor]) -> list[Tensor]:
-        found = []
-        for f, g, scale, both in zip(self.additive, self.maps, self.scales, x, strict=True):
-            m, known = both[:, : -self.n_classes], both[:, -self.n_classes :]
-            found.append(torch.cat([f(m) + scale * known, g(m)], -1))
-        return found
-
-    def fit_scales(self, known: list[Tensor], y: Tensor) -> None:
-        """Factors on the known logits that maximise their own additive bound (concave in the factors)."""
-        scales = torch.ones(len(known), dtype=torch.float64, requires_grad=True)
-        optimizer = torch.optim.LBFGS([scales], max_iter=50, line_search_fn="strong_wolfe")
-
-        def closure() -> Tensor:
-            optimizer.zero_grad()
-            loss = tcmax_additive([s * f for s, f in zip(scales, known, strict=True)], y, label_marginal="batch")
-            loss.backward()  # type: ignore[no-untyped-call]
-            return loss
-
-        optimizer.step(closure)  # type: ignore[no-untyped-call]
-        self.scales = scales.detach().float()
-
-    def forward(self, features: list[Tensor]) -> Tensor:
-        summed = torch.stack(features).sum(0)
-        return summed[:, : self.n_classes] + self.correction(features)
-
-    def correction(self, features: list[Tensor]) -> Tensor:
-        return self.output(torch.stack(features).sum(0)[:, self.n_classes :])
-
-
-Objective = Callable[[_Critic, list[Tensor], Tensor, int], Tensor]
-
-
-def _tcne(critic: _Critic, features: list[Tensor], y: Tensor, negatives: int) -> Tensor:
-    """Bound in bits with the frequencies of the batch for the classes."""
-    if len(y) ** len(features) <= negatives:
-        loss = tcmax(critic, features, y, label_marginal="batch")
-    else:
-        k = critic.n_classes
-        additive = tcmax_additive([f[:, :k] for f in features], y, label_marginal="batch")
-        own = critic.correction(features).gather(1, y[:, None]).mean()
-        loss = additive - own + _log_ratio(critic, features, y, negatives)
-    return tcmax_estimate(loss, y, len(features))
-
-
-def _log_ratio(critic: _Critic, features: list[Tensor], y: Tensor, n: int) -> Tensor:
-    """Log of the partition function over that of the additive part alone, by draws from the additive part.
-
-    The partition function over all combinations of an additive critic is exact, and combinations can be drawn from it:
-    a class, then a row a modality. What is left to average is exp(correction). Uniform draws would miss the few
-    combinations that carry the sum.
-    """
-    k = critic.n_classes
-    with torch.no_grad():
-        log_p = torch.stack([f[:, :k] for f in features])  # (M, B, K)
-        frequency = (torch.bincount(y, minlength=k) / len(y)).log()
-        classes = torch.multinomial((log_p.logsumexp(1).sum(0) + frequency).softmax(0), n, replacement=True)
-        # One sorted array for all classes: class number plus cumulative probability of the rows in it.
-        ends = log_p.double().softmax(1).cumsum(1).clamp(max=1).transpose(1, 2) + torch.arange(k)[:, None]  # (M, K, B)
-        wanted = [classes + torch.rand(n, dtype=torch.float64) for _ in log_p]
-        rows = [
-            torch.searchsorted(e.flatten(), w, right=True).sub(classes * len(y)).clamp(0, len(y) - 1)
-            for e, w in zip(ends, wanted, strict=True)
-        ]
-    drawn = critic.correction([f[i] for f, i in zip(features, rows, strict=True)])
-    return drawn.gather(1, classes[:, None]).flatten().logsumexp(0) - math.log(n)
-
-
-def _mine(critic: _Critic, features: list[Tensor], y: Tensor, negatives: int) -> Tensor:
-    """Donsker-Varadhan bound in bits, modalities and classes each drawn from the rows of the batch."""
-    own = critic(features).gather(1, y[:, None]).mean()
-    index = torch.randint(len(y), (len(features) + 1, negatives))
-    shuffled = critic([f[i] for f, i in zip(features, index, strict=False)]).gather(1, y[index[-1], None])
-    return (own - shuffled.flatten().logsumexp(0) + math.log(negatives)) / math.log(2)
-
-
-def _infonce(critic: _Critic, features: list[Tensor], y: Tensor, negatives: int) -> Tensor:
-    """InfoNCE in bits: each row's own combination among B - 1 others, drawn column by column."""
-    b = len(y)
-    own = critic(features).gather(1, y[:, None])
-    index = torch.randint(b, (len(features) + 1, b * (b - 1)))
-    others = critic([f[i] for f, i in zip(features, index, strict=False)]).gather(1, y[index[-1], None])
-    scores = torch.cat([own, others.reshape(b, b - 1)], 1)
-    return (own.mean() - scores.logsumexp(1).mean() + math.log(b)) / math.log(2)
-
-
-_OBJECTIVES: dict[str, Objective] = {"tcne": _tcne, "mine": _mine, "infonce": _infonce}
 
 
 def _one_fold(
@@ -309,10 +213,10 @@ def _one_fold(
 ) -> tuple[Array, Array]:
     """Sizes of held-out batches, and for each: total, additive, I(y; all), I(y; m)..., ceiling; bits."""  # fmt: skip
     scales = [standardiser(m[rows]) for m in x]
-    objective = _OBJECTIVES[estimator]
+    objective = OBJECTIVES[estimator]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        critic = _Critic([m.shape[1] for m in x], k)
+        critic = Critic([m.shape[1] for m in x], k)
         inputs = [torch.cat([s(m), torch.from_numpy(f).float()], 1) for s, m, f in zip(scales, x, known, strict=True)]
         target = torch.from_numpy(y)
 
@@ -363,7 +267,7 @@ def _batches(rows: Tensor, size: int, seed: int) -> list[Tensor]:
 
 
 def _fit(
-    critic: _Critic,
+    critic: Critic,
     weights: list[nn.Parameter],
     bound: Callable[[Tensor], Tensor],
     score: Callable[[], float],
@@ -392,7 +296,7 @@ def _fit(
 
 
 def _held_out(
-    critic: _Critic,
+    critic: Critic,
     x: list[Tensor],
     y: Tensor,
     log_prior: Tensor,
