@@ -83,3 +83,33 @@ def test_responses_are_shapley_values_of_any_head_and_number_of_modalities(build
 def test_eleven_modalities_are_refused() -> None:
     with pytest.raises(ValueError, match="at most 10 modalities, found 11"):
         AGM().check(tuple("abcdefghijk"), "classification")
+
+
+def test_the_usual_pace_is_the_mean_over_all_steps(build, data, monkeypatch) -> None:
+    """Losses as planned, step by step; the factor follows from them alone, and is bounded."""
+    method, batch = build(AGM(alpha=0.5), data)
+    plans = [(0.2, 1.0), (0.9, 0.4), (0.3, 0.3), (0.1, 2.0), (0.0, 40.0), (0.5, 0.5)]
+    past: list[tuple[float, float]] = []
+    for plan in plans:
+        monkeypatch.setattr(method, "_own_loss", lambda f, rows, name, plan=plan: torch.tensor(plan["ab".index(name)]))
+        output = method(batch)
+        for _, encoder in method.encoders.items():
+            for p in encoder.parameters():
+                p.grad = torch.ones_like(p)
+        method.after_backward(output, batch, method.stages(1)[0])
+        for m in (0, 1):
+            usual = math.exp(np.mean([c[1 - m] - c[m] for c in past])) if past else 1.0
+            expected = math.exp(0.5 * min(usual - math.exp(plan[1 - m] - plan[m]), 10))
+            for p in method.encoders["ab"[m]].parameters():
+                torch.testing.assert_close(p.grad, torch.full_like(p, expected), rtol=1e-3, atol=1e-6)
+        past.append(plan)
+
+
+def test_a_modality_that_no_row_has_is_neither_judged_nor_compared_with(build, data) -> None:
+    method, batch = build(AGM(), data)
+    factors(method, batch)
+    pace = method.pace.clone()
+    without = batch.with_present({**batch.present, "b": torch.zeros(len(batch), dtype=torch.bool)})
+    assert factors(method, without)[1][0] == pytest.approx(1)
+    assert method.pace[1] == pace[1]
+    assert method.steps.tolist() == [2, 1]

@@ -303,3 +303,10 @@ def test_starts_from_pretrained_encoders(method: str, data: MultimodalDataset, p
         for weight in encoder.parameters():
             assert any(weight.shape == w.shape and torch.allclose(weight, w, rtol=0, atol=1e-7) for w in held)
     assert model.predict_proba(data).shape == (len(data), 3)
+
+
+@pytest.mark.parametrize("name", [name for name in methods.names() if name not in ("dmil", "cyin")])
+def test_trains_in_mixed_precision(name: str, data) -> None:
+    """Gradients in 32 bits meet embeddings in 16; the two left out have tests of their own or take long."""
+    model = MultimodalClassifier(name, precision="bf16-mixed", max_epochs=2, random_state=0).fit(data)
+    assert np.isfinite(model.predict_proba(data)).all()

@@ -12,7 +12,7 @@ def test_weights_are_generalisation_over_squared_overfitting() -> None:
     before = torch.tensor([1.1, 1.1]), torch.tensor([1.0, 1.2])
     g = [0.3, 0.2]
     o = [0.2 - (-0.1), 0.1 - 0.1]
-    expected = torch.tensor([g[0] / o[0] ** 2, g[1] / 0.01**2])
+    expected = torch.tensor([g[0] / o[0] ** 2, g[1] / (0.3 / 10) ** 2])  # a tenth of the largest G is the floor
     torch.testing.assert_close(blend(train, validation, *before), expected / expected.sum())
 
 
@@ -84,3 +84,38 @@ def test_online_form_trains(data) -> None:
     assert {record["stage"] for record in model.history_.records} == {"probe 1", "fit 1", "probe 2", "fit 2"}
     assert model.score(data) > 0.6
     assert torch.isfinite(model.method_.start).all()
+
+
+def test_a_head_that_learns_nothing_gets_next_to_nothing_though_it_does_not_overfit() -> None:
+    before = torch.tensor([1.1, 1.1, 1.1, torch.nan])
+    weights = blend(torch.tensor([0.4, 0.5, 1.1, torch.nan]), torch.tensor([0.6, 0.8, 1.1, torch.nan]), before, before)
+    g, o = torch.tensor([0.5, 0.3]), torch.tensor([0.2, 0.3])
+    ratio = torch.cat([g / o**2, (g / o**2).max().reshape(1) / 100])
+    torch.testing.assert_close(weights[:3], ratio / ratio.sum())
+    assert weights[3] == 0  # nobody has the modality
+    torch.testing.assert_close(blend(*[torch.ones(3)] * 4), torch.full((3,), 1 / 3))
+
+
+@pytest.mark.parametrize("present", [False, True])
+def test_neither_silence_nor_absence_is_rewarded(present: bool) -> None:
+    rng = np.random.default_rng(0)
+    y = np.arange(300) % 3
+    x = {"good": np.eye(3, 6)[y] * 2 + rng.normal(size=(300, 6)), "noise": rng.normal(size=(300, 2))}
+    data = MultimodalDataset(x, y, present={"noise": np.full(300, present)})
+    model = MultimodalClassifier(GBlending(probe=0.5), max_epochs=20, learning_rate=3e-3, random_state=0).fit(data)
+    fused, good, noise = model.method_.weights.tolist()
+    assert min(fused, good) > 0.1
+    assert noise < 0.05 if present else noise == 0
+
+
+def test_the_measurement_is_where_the_joint_validation_loss_is_least() -> None:
+    """With noisy labels the accuracy still rises when the loss has long begun to."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(2, size=200)
+    x = {name: rng.normal(size=(200, 20)) + 0.4 * y[:, None] for name in "ab"}
+    data = MultimodalDataset(x, np.where(rng.random(200) < 0.2, 1 - y, y))
+    model = MultimodalClassifier(GBlending(probe=0.5), max_epochs=40, learning_rate=1e-2, random_state=0).fit(data)
+    records = [record for record in model.history_.records if record["stage"] == "probe"]
+    least = min(records, key=lambda record: record["validation_loss"])
+    assert max(records, key=lambda record: record["validation_accuracy"])["epoch"] != least["epoch"]
+    assert model.history_.best_epochs["probe"] == least["epoch"]

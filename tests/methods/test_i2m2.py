@@ -49,3 +49,20 @@ def test_experts_have_encoders_of_their_own_unless_shared(build, data, shared) -
     assert all(g is not None for g in torch.autograd.grad(parts["joint"], joint, retain_graph=True))
     single = torch.autograd.grad(parts["head:a"] + parts["head:b"], joint, allow_unused=True)
     assert all(g is None for g in single)
+
+
+def test_the_joint_expert_learns_from_complete_rows_only(build, gappy) -> None:
+    """In both stages; in other rows it would read the encoding of a training mean."""
+    method, batch = build(I2M2(), gappy)
+    complete = batch.present["a"] & batch.present["b"]
+    assert 0 < complete.sum() < len(batch)
+    experts, product = method.stages(10)
+    output = method(batch)
+    joint = output.latents["joint"]
+    expected = torch.nn.functional.cross_entropy(joint[complete], batch.target[complete])
+    torch.testing.assert_close(method.loss(output, batch, experts).parts["joint"], expected)
+    for stage in (experts, product):
+        total = method.loss(output, batch, stage).total
+        (gradient,) = torch.autograd.grad(total, joint, retain_graph=True)
+        assert (gradient[~complete] == 0).all()
+        assert (gradient[complete].abs().sum(1) > 0).all()

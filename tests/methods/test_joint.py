@@ -14,7 +14,9 @@ def test_learns_xor_that_no_modality_shows_alone() -> None:
     model = MultimodalClassifier("joint", max_epochs=40, random_state=0).fit(train)
     assert model.score(test) > 0.97
     linear = MultimodalClassifier(methods.Joint(hidden=0), max_epochs=40, random_state=0).fit(train)
-    assert linear.score(test) < 0.8  # a sum of one function a modality is at best right on three of four cells
+    # At best three of four cells are right: f(0) + g(0) and f(1) + g(1) would have to be negative and f(0) + g(1) and
+    # f(1) + g(0) positive, but both pairs have the same sum.
+    assert linear.score(test) < 0.8
 
 
 def test_absent_modality_counts_as_its_training_mean(data) -> None:

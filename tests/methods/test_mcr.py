@@ -8,7 +8,7 @@ def gradients(method, batch, name: str) -> dict[str, torch.Tensor]:
     """Gradient of the gain of ``name`` for the embeddings of each modality."""
     z = {m: x.detach().requires_grad_() for m, x in method.encode(batch).items()}
     torch.manual_seed(0)
-    found = torch.autograd.grad(method.gain(z, name), list(z.values()), allow_unused=True)
+    found = torch.autograd.grad(method.gain(z, name, batch.present[name]), list(z.values()), allow_unused=True)
     return {m: torch.zeros_like(z[m]) if g is None else g for m, g in zip(z, found, strict=True)}
 
 
@@ -38,8 +38,8 @@ def test_a_modality_the_head_ignores_has_no_share(build, data) -> None:
         first = next(p for p in method.head.parameters() if p.ndim == 2)
         first[:, :8] = 0
     z = method.encode(batch)
-    assert method.gain(z, "a").item() == pytest.approx(0, abs=1e-7)
-    assert method.gain(z, "b").item() > 1e-5
+    assert method.gain(z, "a", batch.present["a"]).item() == pytest.approx(0, abs=1e-7)
+    assert method.gain(z, "b", batch.present["b"]).item() > 1e-5
 
 
 def divergence(method, z: dict[str, torch.Tensor], name: str) -> torch.Tensor:
@@ -127,3 +127,44 @@ def test_the_bottleneck_is_the_divergence_from_what_the_class_leaves_open(build,
     # It pulls the embeddings of a class together, and the class means to them.
     grads = torch.autograd.grad(expected, [output.latents["z"]["a"], method.class_means["a"].weight])
     assert all(g.norm() > 0 for g in grads)
+
+
+def test_a_modality_is_not_paid_for_being_there(build, data) -> None:
+    """It says the same in every row that has it: nothing changes by exchanging it, and absent rows take no part."""
+    method, batch = build(MCR("independent", permutations=3), data)
+    present = torch.arange(len(batch)) % 2 == 0
+    z = {m: x.detach().clone() for m, x in method.encode(batch).items()}
+    z["b"][present] = 3.0
+    for x in z.values():
+        x.requires_grad_()
+    value = method.gain(z, "b", present)
+    assert value.item() == pytest.approx(0, abs=1e-7)
+    with torch.no_grad():
+        z["b"][present] += torch.randn(int(present.sum()), z["b"].shape[1])
+    value = method.gain(z, "b", present)
+    assert value > 1e-4
+    (gradient,) = torch.autograd.grad(value, z["b"])
+    assert gradient[~present].norm() == 0
+    assert gradient[present].norm() > 0
+    assert method.gain(z, "b", torch.zeros_like(present)) == 0
+
+
+def test_the_gain_is_the_mean_over_the_permutations(build, data) -> None:
+    method, batch = build(MCR("collaborative", permutations=3), data)
+    method.head.layers[-1].weight.data.mul_(25)  # answers that permutations change
+    z = method.encode(batch)
+    torch.manual_seed(0)
+    expected = sum(divergence(method, z, "a") for _ in range(3)) / 3
+    torch.manual_seed(0)
+    torch.testing.assert_close(method.gain(z, "a", batch.present["a"]), expected)
+
+
+def test_the_bottleneck_is_over_the_rows_that_have_the_modality(build, gappy) -> None:
+    method, batch = build(MCR(bottleneck=1.0), gappy)
+    z = method.encode(batch)
+    expected = 0.0
+    for name, x in z.items():
+        there = batch.present[name]
+        means = method.class_means[name].weight[batch.target]
+        expected = expected + ((x - means)[there].square().sum(-1) / 2).mean()
+    torch.testing.assert_close(method._excess(z, batch), expected)

@@ -52,3 +52,12 @@ def test_prediction_trusts_the_more_certain_modality(build, data) -> None:
     p = f.softmax(-1)
     weights = (p * p.log()).sum(-1).softmax(0)
     torch.testing.assert_close(output.logits, (weights[..., None] * f).sum(0))
+
+
+def test_the_direction_to_keep_is_the_mean_over_the_rows_that_have_the_modality(build, gappy) -> None:
+    method, batch = build(MLA(width=16, alpha=0.1), gappy)
+    step(method, batch)
+    there = batch.present["a"]
+    assert 0 < there.sum() < len(batch)
+    r = method(batch).latents["features"]["a"][there].mean(0).detach()
+    torch.testing.assert_close(method.projection, torch.eye(16) - torch.outer(r, r) / (0.1 + r @ r))

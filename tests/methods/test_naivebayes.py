@@ -1,7 +1,8 @@
 import numpy as np
+import pytest
 import torch
 
-from interplay import MultimodalClassifier, MultimodalDataset, methods
+from interplay import MultimodalClassifier, MultimodalDataset, MultimodalRegressor, methods
 from interplay.methods import NaiveBayes
 
 
@@ -32,3 +33,20 @@ def test_is_right_where_modalities_are_independent_given_the_class() -> None:
         error[method] = np.abs(model.predict_proba(data[3000:])[:, 1] - truth[3000:]).mean()
     assert error["naivebayes"] < 0.03
     assert error["ensemble"] > 2 * error["naivebayes"]
+
+
+@pytest.mark.parametrize("rows", [0, 2])
+def test_a_modality_that_validation_hardly_shows_is_not_trusted(rows: int) -> None:
+    """Regression: without rows to judge by, a modality counts as knowing nothing; with few, as knowing little."""
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=(400, 1))
+    y = a[:, 0] + 0.3 * rng.normal(size=400)
+    there = np.arange(400) < 200
+    there[300 : 300 + rows] = True
+    data = MultimodalDataset({"a": a, "b": rng.normal(size=(400, 1))}, y, present={"b": there})
+    model = MultimodalRegressor("naivebayes", max_epochs=20, learning_rate=5e-3, random_state=0)
+    model.fit(data[:200], validation=data[300:])
+    exact, noise = model.method_.variances.tolist()
+    assert exact < 0.2
+    assert noise == 1 if rows == 0 else noise > 0.3
+    assert model.score(data[:200]) > 0.8

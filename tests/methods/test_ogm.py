@@ -46,3 +46,28 @@ def test_noise_has_the_size_of_the_gradient_and_reaches_all_modalities(build, da
         for one, two in zip(old, new, strict=True):
             noise = (two - one).std() / one.std()
             assert (0.7 < noise < 1.3) if one.ndim > 1 else noise == 0
+
+
+def test_noise_is_that_of_the_gradient_before_it_is_scaled(build, data) -> None:
+    method, batch = build(OGM(alpha=5.0), data)
+    with_leader(method)
+    output = method(batch)
+    method.loss(output, batch, method.stages(1)[0]).total.backward()
+    before = gradients(method)
+    method.after_backward(output, batch, method.stages(1)[0])
+    for old, new in zip(before, gradients(method), strict=True):
+        for one, two in zip(old, new, strict=True):
+            if one.ndim > 1:  # the leader keeps next to nothing of its gradient, but all of the noise
+                assert min(((two - k * one).std() / one.std()).item() for k in (0.0, 1.0)) == pytest.approx(1, abs=0.3)
+
+
+def test_a_modality_that_no_row_has_slows_nobody(build, data) -> None:
+    method, batch = build(OGM(enhance=False), data)
+    batch = batch.with_present({**batch.present, "b": torch.zeros(len(batch), dtype=torch.bool)})
+    output = method(batch)
+    method.loss(output, batch, method.stages(1)[0]).total.backward()
+    before = gradients(method)[0]
+    method.after_backward(output, batch, method.stages(1)[0])
+    for one, two in zip(before, gradients(method)[0], strict=True):
+        assert torch.equal(one, two)
+    assert before[0].norm() > 0

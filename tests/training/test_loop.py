@@ -160,3 +160,17 @@ def test_progress_goes_to_standard_error(capfd) -> None:
     train(built(methods.Joint()), batch(), batch(seed=1), Settings(max_epochs=1, progress=True), seed=0)
     captured = capfd.readouterr()
     assert captured.out == ""
+
+
+def test_what_a_user_froze_is_frozen_after_a_stage_that_freezes_more() -> None:
+    class Two(methods.Joint):
+        def stages(self, max_epochs: int) -> list[Stage]:
+            return [Stage("first", 1, frozen=("encoders",)), Stage("second", 2)]
+
+    method = built(Two())
+    own = next(method.encoders["a"].parameters())
+    own.requires_grad_(False)
+    before = own.clone()
+    train(method, batch(), batch(seed=1), Settings(max_epochs=2, batch_size=20), seed=0)
+    assert torch.equal(own, before)
+    assert not own.requires_grad

@@ -85,15 +85,25 @@ def unimodal_losses(method: Method, output: Output, batch: Batch) -> dict[str, T
 def scores(method: Method, output: Output, batch: Batch) -> Tensor:
     """``(M,)``: mean probability that each modality gives the true class, over the rows that have it.
 
-    In regression the mean of exp(-loss), the likelihood relative to that of an exact prediction.
+    In regression the mean of exp(-loss), the likelihood relative to that of an exact prediction. NaN where no row of
+    the batch has the modality.
     """
     found = []
     for name, logits in output.unimodal.items():
         p = (-method.target_losses(logits, batch.target)).exp()
-        found.append((p * batch.present[name]).sum() / batch.present[name].sum().clamp(min=1))
+        found.append((p * batch.present[name]).sum() / batch.present[name].sum())
     return torch.stack(found).clamp(min=1e-8)
 
 
 def mean_of_others(values: Tensor) -> Tensor:
-    """``(M,)``: for each modality the mean over the other modalities."""
-    return (values.sum() - values) / max(1, len(values) - 1)
+    """``(M,)``: for each modality the mean over the other modalities; a modality of NaN is nobody's other.
+
+    NaN where that leaves none, and for a modality that is NaN itself.
+
+    >>> mean_of_others(torch.tensor([1.0, 2.0, 4.0]))
+    tensor([3.0000, 2.5000, 1.5000])
+    >>> mean_of_others(torch.tensor([1.0, 2.0, torch.nan]))
+    tensor([2., 1., nan])
+    """
+    known = ~values.isnan()
+    return (values.nansum() - values) / (known.sum() - 1)

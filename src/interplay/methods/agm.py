@@ -30,7 +30,9 @@ class AGM(Joint):
               r^*_m = \exp(\mathrm{mean}_{n \ne m} C_n - C_m), \quad
               k_m = \exp(\alpha \min(r^*_m - r_m, 10))
 
-    and the gradients of encoder :math:`m` are multiplied by :math:`k_m`. One of two public implementations has the sign
+    and the gradients of encoder :math:`m` are multiplied by :math:`k_m`; the head's are left as they are (public code
+    scales the responses on their way back, so that the head's part of each is scaled, too). A modality that no row of
+    the batch has is neither judged nor compared with. One of two public implementations has the sign
     of the exponent in :math:`r` reversed, which speeds up the leader; this is the one that slows it, a choice by
     argument that was not checked against the paper. Cost: the head is evaluated :math:`2^M` times a step, without
     gradient.
@@ -59,23 +61,31 @@ class AGM(Joint):
     def begin_stage(self, stage: Stage) -> None:
         """Forget the pace."""
         super().begin_stage(stage)
-        self.steps = 0
-        self.pace: Tensor | float = 0.0
+        self.steps: Tensor | float = 0.0
+        self.pace: Tensor | float = torch.nan
 
     def after_backward(self, output: Output, batch: Batch, stage: Stage) -> None:
         """Scale the encoders' gradients, then update the running means."""
         said = self.responses(output.latents["z"], batch)
-        losses = torch.stack([self.target_loss(f, batch.target, batch.present[name]) for name, f in said.items()])
-        losses = losses.detach()
-        pace = torch.zeros_like(losses) + self.pace
+        losses = torch.stack([self._own_loss(f, batch, name) for name, f in said.items()])
+        pace, steps = torch.zeros_like(losses) + self.pace, torch.zeros_like(losses) + self.steps
         ratio, usual = (torch.exp(mean_of_others(c) - c) for c in (losses, pace))
-        factors = torch.exp(self.alpha * (usual - ratio).clamp(max=10))
+        # Before there is a pace, all are expected to be even.
+        factors = torch.exp(self.alpha * (usual.nan_to_num(1.0) - ratio).clamp(max=10)).nan_to_num(1.0)
         for factor, (_, encoder) in zip(factors, self.encoders.items(), strict=True):
             for p in encoder.parameters():
                 if p.grad is not None:
                     p.grad = factor * p.grad
-        self.pace = (pace * self.steps + losses) / (self.steps + 1)
-        self.steps += 1
+        seen = ~losses.isnan()
+        self.pace = torch.where(seen, (pace.nan_to_num(0.0) * steps + losses) / (steps + 1), pace)
+        self.steps = steps + seen
+
+    @torch.no_grad()
+    def _own_loss(self, logits: Tensor, batch: Batch, name: str) -> Tensor:
+        """What the modality's answer costs over the rows that have it; NaN where none does."""
+        present = batch.present[name]
+        loss = self.target_loss(logits, batch.target, present)
+        return torch.where(present.any(), loss, torch.nan)
 
     @torch.no_grad()
     def responses(self, z: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
@@ -89,6 +99,8 @@ class AGM(Joint):
         self.encoders.eval()
         means = self.encode(nothing)
         self.encoders.train(training)
+        # Mixed precision ends with the backward pass: embeddings may be in 16 bits, the head is in 32.
+        z = {name: x.to(means[name]) for name, x in z.items()}
         names, n = list(z), len(z)
         worth = [
             self.head([z[m] if subset >> i & 1 else means[m].expand_as(z[m]) for i, m in enumerate(names)])

@@ -22,12 +22,16 @@ class GBlending(MultiHead):
     .. math:: L = \sum_k w_k \mathrm{CE}_k, \qquad w_k \propto \frac{G_k}{O_k^2}, \quad k \in \{J, 1, \dots, M\}
 
     with :math:`G_k` the fall of the validation loss and :math:`O_k` the growth of the gap between validation and
-    training loss over the first run. That run trains copies, the joint network and one network a modality, side by
-    side; the second run trains the network itself. Offline form: both run once, and the measurement begins at the
-    class prior (which predicts with the class frequencies). Online form, ``super_epochs`` > 1: they alternate; each
-    measurement begins where the training stands. Losses are means, so parts of different size compare; :math:`O` has a
-    floor of 0.01 nats, :math:`G` one of 0.001. Regression: the same with its loss, from the training mean. Cost: up
-    to twice the training, three times the encoders.
+    training loss from the start of the first run to the epoch where the joint validation loss is least (published: to
+    its end, where on little data nothing generalises any more). That run trains copies, the joint network and one
+    network a modality, side by side; the second run trains the network itself. Offline form: both run once, and the
+    measurement begins at the class prior (which predicts with the class frequencies). Online form, ``super_epochs`` >
+    1: they alternate; each measurement begins where the training stands. Losses are means, so parts of different size
+    compare. :math:`O` has a floor of a tenth of the largest :math:`G`, else a head that learns nothing, and so does not
+    overfit, would get all the weight; no head gets less than a hundredth of the largest weight; the head of a modality
+    that neither part has gets none. Regression: the same with its loss, from the training mean. Cost: up to twice the
+    training, three times the encoders. (AdamW divides constant factors out again: weights act where heads share
+    encoders.)
 
     Args:
         probe: share of the epochs that goes to measuring.
@@ -75,7 +79,8 @@ class GBlending(MultiHead):
             epochs = max_epochs * (number + 1) // self.super_epochs - max_epochs * number // self.super_epochs
             first = max(1, int(self.probe * epochs))
             suffix = f" {number + 1}" if self.super_epochs > 1 else ""
-            stages.append(Stage(f"probe{suffix}", first))
+            # By loss: where accuracy is best on little data, the validation loss is often worse than at the start.
+            stages.append(Stage(f"probe{suffix}", first, select="loss"))
             stages.append(Stage(f"fit{suffix}", max(1, epochs - first), frozen=("probes",)))
         return stages
 
@@ -116,7 +121,7 @@ class GBlending(MultiHead):
             self.start = torch.stack([self._losses(part) for part in (training, validation)])
 
     def _losses(self, data: Batch) -> Tensor:
-        """Mean loss of each head over the rows that its modality has."""
+        """Mean loss of each head over the rows that its modality has; NaN where there are none."""
         total: Tensor | float = 0.0
         rows: Tensor | float = 0.0
         for chunk in data.chunks(1024):
@@ -125,7 +130,7 @@ class GBlending(MultiHead):
             counts = torch.tensor([len(chunk), *(int(chunk.present[m].sum()) for m in output.unimodal)])
             total = total + torch.stack(list(parts.values())).cpu() * counts
             rows = rows + counts
-        return (total / torch.as_tensor(rows).clamp(min=1)).to(self.weights.device)
+        return (total / torch.as_tensor(rows)).to(self.weights.device)
 
     def _prior_losses(self, data: Batch) -> Tensor:
         assert data.target is not None
@@ -135,9 +140,16 @@ class GBlending(MultiHead):
 
 
 def blend(train: Tensor, validation: Tensor, train_before: Tensor, validation_before: Tensor) -> Tensor:
-    """Weights ``(M + 1,)`` that sum to one, from losses at two times."""
-    # A floor, so that every head goes on being trained.
-    generalisation = (validation_before - validation).clamp(min=1e-3)
-    overfitting = (validation - train - (validation_before - train_before)).abs().clamp(min=0.01)
-    ratio = generalisation / overfitting.square()
+    """Weights ``(M + 1,)`` that sum to one, from losses at two times; 0 where a loss is NaN.
+
+    >>> before = torch.tensor([1.0, 1.0, 1.0])
+    >>> blend(torch.tensor([0.3, 0.1, 1.0]), torch.tensor([0.5, 0.9, 1.0]), before, before)
+    tensor([0.9780, 0.0122, 0.0098])
+    """
+    generalisation = (validation_before - validation).clamp(min=0)
+    overfitting = (validation - train - (validation_before - train_before)).abs()
+    floor = (generalisation.nan_to_num().max() / 10).clamp(min=1e-6)
+    ratio = generalisation / overfitting.maximum(floor).square()
+    # Heads that generalise not at all go on being trained a little; where none does, all alike.
+    ratio = ratio.maximum((ratio.nan_to_num().max() / 100).clamp(min=1e-6)).nan_to_num()
     return ratio / ratio.sum()

@@ -19,7 +19,17 @@ class Joint(Method):
 
     with :math:`h` by default a perceptron of one hidden layer on the concatenation. (A linear :math:`h`, ``hidden=0``
     or ``fusion="sum"``, is what much of the literature calls joint learning; it is a sum of one function a modality and
-    so cannot form synergy: XOR stays at chance.)
+    so cannot represent XOR: at best three of its four cells are right.)
+
+    The other heads map each modality, :math:`x_m = \mathrm{GELU}(z_m)`, :math:`v_m = V_m x_m`, every map with a bias,
+    and their logits are :math:`W h`:
+
+    .. math:: h_{\text{sum}} = \sum_m v_m, \quad
+              h_{\text{gated}} = \sum_m \sigma\Big(\sum_{n \ne m} U_n x_n\Big) \odot v_m, \quad
+              h_{\text{lowrank}} = v_1 \odot \dots \odot v_M
+
+    .. math:: h_{\text{film}} = \sum_m \Big[\Big(1 + \sum_{n \ne m} G_n x_n\Big) \odot v_m
+              + \sum_{n \ne m} B_n x_n\Big]
 
     A modality that is absent is replaced by the training mean of its features before its encoder (mean filling), or by
     a zero embedding behind it (zero filling); rows with nothing present get the class prior. It sees every kind of
@@ -31,6 +41,11 @@ class Joint(Method):
         hidden: width of the head's hidden layer; 0, with ``"concat"`` only, for a linear head.
         dropout: dropout inside the head.
         fill: what stands for an absent modality: ``"mean"`` (the encoding of its training mean) or ``"zero"``.
+
+    Reference:
+        Gated, after Kiela et al., Efficient Large-Scale Multi-Modal Classification, AAAI 2018. FiLM, after Perez et
+        al., FiLM: Visual Reasoning with a General Conditioning Layer, AAAI 2018. Low-rank, after Liu et al., Efficient
+        Low-rank Multimodal Fusion with Modality-Specific Factors, ACL 2018.
     """
 
     tasks = ANY_TASK

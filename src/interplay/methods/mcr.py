@@ -23,7 +23,8 @@ class MCR(MultiHead):
 
     plus :math:`b \sum_m \tfrac12 \langle \lVert z_m - \mu_{m,y} \rVert^2 \rangle`, the conditional entropy
     bottleneck: with :math:`N(z_m, I)` for the embedding and learned :math:`N(\mu_{m,y}, I)` for what the class leaves
-    open, a bound of :math:`I(x_m; z_m \mid y)`, the information that does not serve the target.
+    open, a bound of :math:`I(x_m; z_m + \varepsilon \mid y)` with noise :math:`\varepsilon \sim N(0, I)`, the
+    information that does not serve the target. (The heads read :math:`z_m` without the noise.)
 
     The game: ``"greedy"``, each encoder raises its own :math:`J_m` and lowers the others'; ``"independent"``, only the
     former; ``"collaborative"``, all encoders raise all :math:`J_m`. The contrast is InfoNCE between projected
@@ -87,7 +88,7 @@ class MCR(MultiHead):
         """Cross-entropies, the game and the contrast."""
         fused, own = self.target_loss(output.logits, batch.target), unimodal_losses(self, output, batch)
         z = output.latents["z"]
-        game = torch.stack([self.gain(z, name) for name in z]).sum()
+        game = torch.stack([self.gain(z, name, batch.present[name]) for name in z]).sum()
         contrast = self._contrast(z, batch)
         total = fused + self.unimodal * sum(own.values()) - self.regularisation * game + self.contrast * contrast
         parts = {"fused": fused, **own, "game": game, "contrast": contrast}
@@ -105,20 +106,27 @@ class MCR(MultiHead):
             values.append((each * present).sum() / present.sum().clamp(min=1))
         return torch.stack(values).sum()
 
-    def gain(self, z: Mapping[str, Tensor], name: str) -> Tensor:
+    def gain(self, z: Mapping[str, Tensor], name: str, present: Tensor) -> Tensor:
         """Jensen-Shannon divergence (nats) by permuting ``name``, with the gradients that the game gives.
+
+        Embeddings are exchanged among the rows that have the modality ``(B,)``, and the mean is over them: else a
+        modality would be paid for being there.
 
         Its value is the divergence under every strategy: what others lower adds a gradient only.
         """
         if self.strategy == "collaborative":
-            return self._divergence(z, name)
-        raised = self._divergence({m: x if m == name else x.detach() for m, x in z.items()}, name)
+            return self._divergence(z, name, present)
+        raised = self._divergence({m: x if m == name else x.detach() for m, x in z.items()}, name, present)
         if self.strategy == "independent":
             return raised
-        lowered = self._divergence({m: x.detach() if m == name else x for m, x in z.items()}, name)
+        lowered = self._divergence({m: x.detach() if m == name else x for m, x in z.items()}, name, present)
         return raised - (lowered - lowered.detach())
 
-    def _divergence(self, z: Mapping[str, Tensor], name: str) -> Tensor:
+    def _divergence(self, z: Mapping[str, Tensor], name: str, present: Tensor) -> Tensor:
+        rows = present.nonzero()[:, 0]
+        if not len(rows):
+            return next(iter(z.values())).new_zeros(())
+        z = {m: x[rows] for m, x in z.items()}
         log_p = self.head(list(z.values())).log_softmax(-1)
         values = []
         for _ in range(self.permutations):

@@ -26,7 +26,7 @@ class MLA(Method):
     modalities weighted by the softmax of their negative entropies. Of two public implementations one never applies the
     projection and the other adds the projected gradient to the plain one; both divide by a matrix instead of the
     scalar, normalise :math:`P` and let :math:`\alpha` decay. Under AdamW only the gradient is confined to what the
-    projection leaves, not the step. Cost: M optimiser steps a batch.
+    projection leaves, not the step; the head's bias is not protected. Cost: M optimiser steps a batch.
 
     Args:
         width: width of the shared feature space.
@@ -94,6 +94,6 @@ class MLA(Method):
         if self.head.weight.grad is None or not present.any():
             return
         self.head.weight.grad = self.head.weight.grad @ self.projection
-        r = output.latents["features"][self.current][present].mean(0)
+        r = output.latents["features"][self.current][present].mean(0).to(self.projection)  # 16 bits if mixed
         k = self.projection @ r
         self.projection = self.projection - torch.outer(k, k) / (self.alpha + r @ k)

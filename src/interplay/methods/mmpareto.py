@@ -15,10 +15,10 @@ class MMPareto(MultiHead):
     r"""Follow a direction that improves the joint and each modality's own loss.
 
     Where the two gradients of an encoder conflict, it follows their shortest convex combination, which worsens neither,
-    and the step keeps at least the size of the plain sum.
+    and the step keeps at least the size of the plain sum (but where they are exactly opposite).
 
     For encoder :math:`m` with gradients :math:`g_J, g_m`: weights :math:`(\tfrac12, \tfrac12)` if
-    :math:`\langle g_J, g_m\rangle > 0`, else
+    :math:`\langle g_J, g_m\rangle \ge 0`, else
 
     .. math:: w_J = \frac{\langle g_m - g_J, g_m \rangle}{\lVert g_J - g_m \rVert^2}, \quad
               h = 2 (w_J g_J + (1 - w_J) g_m), \quad
@@ -48,17 +48,25 @@ class MMPareto(MultiHead):
         """Sum of all losses; remembers what the joint one alone asks of the encoders."""
         loss = super().loss(output, batch, stage)
         if self.training:
-            weights = list(self.encoders.parameters())
-            found = torch.autograd.grad(loss.parts["fused"], weights, retain_graph=True, allow_unused=True)
+            weights = [p for p in self.encoders.parameters() if p.requires_grad]
+            fused = loss.parts["fused"]
+            found = torch.autograd.grad(fused, weights, retain_graph=True, allow_unused=True) if weights else ()
             self.joint_gradients = dict(zip(weights, found, strict=True))
+            # Mixed precision scales the loss, and with it the gradients that the backward pass leaves.
+            loss.total.register_hook(self._remember_scale)  # type: ignore[no-untyped-call]
         return loss
+
+    def _remember_scale(self, gradient: Tensor) -> None:
+        self.loss_scale = gradient
 
     def after_backward(self, output: Output, batch: Batch, stage: Stage) -> None:
         """Replace each encoder's gradient."""
         for _, encoder in self.encoders.items():
             weights = [p for p in encoder.parameters() if p.grad is not None]
+            if not weights:
+                continue
             grads = [p.grad for p in weights if p.grad is not None]
-            joint = [_or_zero(self.joint_gradients[p], p) for p in weights]
+            joint = [_or_zero(self.joint_gradients[p], p) * self.loss_scale for p in weights]
             flat_joint = torch.cat([g.flatten() for g in joint])
             flat_own = torch.cat([g.flatten() for g in grads]) - flat_joint
             step = self.gamma * pareto_direction(flat_joint, flat_own)
@@ -70,7 +78,7 @@ class MMPareto(MultiHead):
 
 def pareto_direction(joint: Tensor, own: Tensor) -> Tensor:
     """Combination of two gradients ``(d,)`` that opposes neither, at least as long as their sum."""
-    if joint @ own > 0:
+    if joint @ own >= 0:
         weight = joint.new_tensor(0.5)
     else:
         weight = ((own - joint) @ own / (joint - own).square().sum().clamp(min=1e-20)).clamp(0, 1)

@@ -19,8 +19,9 @@ class NaiveBayes(UnimodalHeads):
     any subset of them; the cheap control that joint fusion does not always beat. It cannot form synergy, and counts
     twice what modalities share.
 
-    Regression: the same with Gaussians. With :math:`f_m` the prediction, :math:`\sigma_m^2 \le 1` the mean squared
-    error on the validation part after each epoch, and a target of mean 0 and variance 1,
+    Regression: the same with Gaussians. With :math:`f_m` the prediction, :math:`\sigma_m^2 = (1 + \sum_i e_i^2) / (1 +
+    n_m) \le 1` the mean squared error over the :math:`n_m` validation rows that have the modality and one of error 1,
+    which stands for knowing nothing, and a target of mean 0 and variance 1,
 
     .. math:: \hat y = \frac{\sum_{m \in A} f_m / \sigma_m^2}{1 + \sum_{m \in A} (1 / \sigma_m^2 - 1)} .
     """
@@ -61,6 +62,7 @@ class NaiveBayes(UnimodalHeads):
         for name in self.encoders:
             present = validation.present[name]
             residual = torch.cat([logits[name][:, 0] for logits in chunks]) - validation.target
-            found.append((residual.square() * present).sum() / present.sum().clamp(min=1))
+            # One more row of error 1: a modality that few validation rows have must not pass for exact.
+            found.append(((residual.square() * present).sum() + 1) / (present.sum() + 1))
         # An error above the target's own variance says nothing; the floor keeps one part from silencing all others.
         self.variances = torch.stack(found).clamp(1e-3, 1)

@@ -20,7 +20,8 @@ class OGM(LinearFusion):
               k_m = \begin{cases} 1 - \tanh(\alpha r_m) & r_m > 1 \\ 1 & \text{else} \end{cases}, \quad
               \varepsilon \sim N(0, \mathrm{sd}(g)^2)
 
-    for weights of two and more dimensions. Any number of modalities (published: two); the loss is the cross-entropy of
+    for weights of two and more dimensions; sd is that of the gradient before it is scaled. A modality that no row of
+    the batch has counts for nobody. Any number of modalities (published: two); the loss is the cross-entropy of
     the summed logits. An adaptive optimiser divides a constant factor out again, so under AdamW the modulation acts
     through its changes over time only; it was published for plain SGD. Regression: :math:`s_m` is the mean of
     :math:`e^{-\ell_m}`, with a classifier's cross-entropy as the loss the same as above.
@@ -52,5 +53,5 @@ class OGM(LinearFusion):
             for p in encoder.parameters():
                 if p.grad is None or p.ndim < 2:
                     continue
-                noise = torch.randn_like(p.grad) * p.grad.std() if self.enhance else 0.0
+                noise = torch.randn_like(p.grad) * p.grad.std() if self.enhance and p.numel() > 1 else 0.0
                 p.grad = factor * p.grad + noise

@@ -20,8 +20,9 @@ class OPM(LinearFusion):
     .. math:: q_m = q\,(1 + \lambda \tanh r_m)\ \text{if}\ r_m > 1,\ \text{else}\ 0, \qquad L = \mathrm{CE}(f)
 
     and each sample loses modality :math:`m`'s logits with probability :math:`q_m` in training, but never its last one.
-    Scores are read before dropping. (One public toolkit computes the ratio in place, so that the second modality is
-    compared with an already divided score.)
+    Scores are read before dropping; a modality that no row of the batch has counts for nobody and drops nothing. The
+    public code drops the feature, here the summand goes with its bias. (One public toolkit computes the ratio in place,
+    so that the second modality is compared with an already divided score.)
 
     Args:
         base: :math:`q`.

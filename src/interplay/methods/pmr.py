@@ -25,7 +25,9 @@ class PMR(LinearFusion):
               - \mu \sum_m \min\!\big(1, s_m / \min_n s_n - 1\big)\, H(\mathrm{softmax}\, d_m)
 
     The last term keeps a leading modality from making up its mind early. Means are over all training rows, with the
-    momentum that one public implementation intends and never uses. The first epoch has no means yet.
+    momentum that one public implementation intends and never uses. The first epoch has no means yet. Class means,
+    :math:`s_m` and both terms of a modality are over the rows that have it; one that no row of a batch has takes no
+    part.
 
     Args:
         alpha: weight of the prototype losses.
@@ -88,7 +90,10 @@ class PMR(LinearFusion):
             entropies.append((-(log_p.exp() * log_p).sum(-1) * present).sum() / present.sum().clamp(min=1))
             parts[f"prototype:{name}"] = losses[-1]
         s = torch.stack(found).clamp(min=1e-8)
-        lag, lead = (s.max() / s - 1).clamp(max=1), (s / s.min() - 1).clamp(max=1)
+        # A modality that no row of the batch has is right with chance 0, but the others do not lead for that.
+        there = torch.stack([batch.present[name].any() for name in output.latents["z"]])
+        lowest = s.masked_fill(~there, 1).min()
+        lag, lead = (s.max() / s - 1).clamp(max=1), (s / lowest - 1).clamp(0, 1)
         pulled = self.alpha * (lag * torch.stack(losses)).sum()
         parts["entropy"] = (lead * torch.stack(entropies)).sum()
         return Loss(parts["fused"] + pulled - self.entropy * parts["entropy"], parts)

@@ -20,9 +20,11 @@ class QMF(LinearFusion):
     .. math:: f = \sum_m \mathrm{stop}(e_m) f_m, \quad e_m = \tfrac{1}{10} \log \sum_c e^{f_{m,c}}, \quad
               L = \mathrm{CE}(f) + \sum_m \mathrm{CE}(f_m) + \sum_m \mathrm{rank}_m
 
-    For sample :math:`i` and its neighbour :math:`j` in the batch with accumulated losses :math:`h_i < h_j` (scaled to
-    0..1), :math:`\mathrm{rank}` is the hinge of :math:`e_i - e_j` below the margin :math:`h_j - h_i`. Log-sum-exp
-    replaces the published exp-sum-log, which overflows. Absent modalities have weight zero.
+    For sample :math:`i` and its neighbour :math:`j` in the batch with mean losses so far :math:`h_i < h_j` (scaled to
+    0..1), :math:`\mathrm{rank}` is the hinge of :math:`e_i - e_j` below the margin :math:`h_j - h_i`. The mean is over
+    the visits in which the sample had the modality (published: the sum, which with gaps counts visits); samples without
+    any are not ranked. Log-sum-exp replaces the published exp-sum-log, which overflows. Absent modalities have weight
+    zero.
 
     Args:
         rank: weight of the ranking loss.
@@ -54,7 +56,7 @@ class QMF(LinearFusion):
         own = unimodal_losses(self, output, batch)
         fused = cross_entropy(output.logits, batch.target)
         ranks: dict[str, Tensor] = {}
-        if "row" in batch.extra and len(batch) > 1:
+        if "row" in batch.extra:
             ranks = {f"rank:{name}": self._rank(name, f, batch) for name, f in output.unimodal.items()}
             self._remember(output, batch)
         total = fused + sum(own.values()) + self.rank * sum(ranks.values())
@@ -62,13 +64,17 @@ class QMF(LinearFusion):
 
     def _rank(self, name: str, logits: Tensor, batch: Batch) -> Tensor:
         assert "row" in batch.extra
-        history = self._history(name, batch.extra["row"])
-        low, high = history.min(), history.max()
-        h = ((history - low) / (high - low).clamp(min=1e-12))[batch.extra["row"]]
-        e, present = energy(logits), batch.present[name]
+        total, visits = self._history(name, batch.extra["row"])
+        seen = visits > 0
+        if not seen.any():
+            return logits.new_zeros(())
+        mean = total / visits
+        low, high = mean[seen].min(), mean[seen].max()
+        h = ((mean - low) / (high - low).clamp(min=1e-12)).nan_to_num()[batch.extra["row"]]
+        e, known = energy(logits), batch.present[name] & seen[batch.extra["row"]]
         gap = h.roll(-1) - h
         hinge = (gap.abs() - gap.sign() * (e - e.roll(-1))).clamp(min=0) * (gap != 0)
-        both = present & present.roll(-1)
+        both = known & known.roll(-1)
         return (hinge * both).sum() / both.sum().clamp(min=1)
 
     @torch.no_grad()
@@ -77,14 +83,16 @@ class QMF(LinearFusion):
         assert batch.target is not None
         for name, logits in output.unimodal.items():
             losses = torch.nn.functional.cross_entropy(logits, batch.target, reduction="none")
-            self._history(name, batch.extra["row"]).index_add_(0, batch.extra["row"], losses * batch.present[name])
+            there = batch.present[name].to(losses)
+            found = torch.stack([losses * there, there])
+            self._history(name, batch.extra["row"]).index_add_(1, batch.extra["row"], found)
 
     def _history(self, name: str, rows: Tensor) -> Tensor:
-        """Accumulated loss by training row, grown as rows are seen."""
-        known = self.accumulated.get(name, rows.new_zeros(0, dtype=torch.float32))
-        lacking = int(rows.max()) + 1 - len(known)
+        """Sum of losses and number of visits ``(2, n)`` by training row, grown as rows are seen."""
+        known = self.accumulated.get(name, rows.new_zeros((2, 0), dtype=torch.float32))
+        lacking = int(rows.max()) + 1 - known.shape[1]
         if lacking > 0:
-            known = torch.cat([known, known.new_zeros(lacking)])
+            known = torch.cat([known, known.new_zeros(2, lacking)], 1)
         self.accumulated[name] = known
         return known
 

@@ -1,5 +1,6 @@
 """TCMax: learn by maximising the total correlation of all modalities and the target."""
 
+import copy
 from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import ClassVar
@@ -10,9 +11,9 @@ from torch.nn.functional import gelu
 
 from interplay.methods._base import Method, SearchSpace, Stage, cross_entropy
 from interplay.methods._limits import COUNT, Limits
-from interplay.methods._values import Batch, Loss, Output, any_present
+from interplay.methods._values import Batch, Loss, Output, all_present, any_present
 from interplay.nn import ByName
-from interplay.nn.losses import AdditiveStatistics, tcmax, tcmax_additive, tcmax_posterior
+from interplay.nn.losses import AdditiveStatistics, tcmax, tcmax_posterior
 
 CELLS = 65536
 
@@ -30,7 +31,8 @@ class TCMax(Method):
       :math:`F + g - \log \sum_c r_c e^{F_c + g_c} + \log \sum_c r_c e^{F_c}`. It answers with the softmax of
       :math:`F + g`, so it can form synergy, yet its sum over all combinations is that of :math:`F`: exact at the cost
       of the additive head. :math:`F` is trained by its own loss only, :math:`g` by the whole one with :math:`F`
-      fixed; there is no weight between them. :math:`g` starts at zero.
+      fixed; there is no weight between them. :math:`g` starts at zero. Of three and more modalities, each row's loss
+      counts once for all that it has and once for two or more of them drawn anew each step.
     - ``"joint"``: a perceptron of one hidden layer on all embeddings; learns everything, including which samples
       belong together beyond the target.
     - ``"interaction"``: the additive critic under its own exact loss, plus :math:`g` under the loss of
@@ -38,8 +40,10 @@ class TCMax(Method):
       apart.
 
     Any subset of modalities is answered by marginalising the critic over the training rows, not by cutting the head:
-    by one vector a modality for additive parts, by a bank of embeddings otherwise. With nothing present, the class
-    prior answers.
+    by one vector a modality for additive parts, by a bank of embeddings for ``"joint"`` and ``"interaction"``. The
+    critic of ``"conditional"`` does not know which rows of two modalities belong together, so for two and more of three
+    and more modalities its :math:`g` has learned to answer, a learned vector in place of each absent one. With nothing
+    present, the class prior answers.
 
     Args:
         head: ``"conditional"``, ``"additive"``, ``"interaction"`` or ``"joint"``.
@@ -91,15 +95,29 @@ class TCMax(Method):
             )
             self.output = nn.Linear(self.hidden, n_classes)
             size = self.hidden + (0 if self.head == "joint" else n_classes)
-            self.register_buffer("bank", torch.zeros(len(widths), self.bank_size, size))
+            if self.head != "conditional":
+                self.register_buffer("bank", torch.zeros(len(widths), self.bank_size, size))
         if self.head in ("conditional", "interaction"):
             nn.init.zeros_(self.output.weight)
             nn.init.zeros_(self.output.bias)
+        if self.head == "conditional" and len(widths) > 2:
+            self.partial_maps, self.partial_output = copy.deepcopy((self.hidden_maps, self.output))
+            self.absent = nn.Parameter(torch.zeros(len(widths), self.hidden))
 
     def features(self, batch: Batch) -> list[Tensor]:
-        """What the critic sees of each modality: its additive logits, if any, then its share of the hidden layer."""
+        """What the critic sees of each modality: its additive logits, if any, then its share of the hidden layer.
+
+        Of three and more modalities the default head has another share, for parts of a row.
+        """
         kinds = [getattr(self, kind) for kind in ("heads", "hidden_maps") if hasattr(self, kind)]
-        return [torch.cat([kind[name](z) for kind in kinds], -1) for name, z in self.encode(batch).items()]
+        z = self.encode(batch)
+        found = {name: [kind[name](x) for kind in kinds] for name, x in z.items()}
+        if hasattr(self, "partial_maps"):
+            # Parts of complete rows teach the encoders nothing that the whole rows do not, but noise.
+            whole = all_present(batch)[:, None]
+            for name, x in z.items():
+                found[name].append(self.partial_maps[name](torch.where(whole, x.detach(), x)))
+        return [torch.cat(parts, -1) for parts in found.values()]
 
     def critic(self, features: list[Tensor]) -> Tensor:
         """Logits ``(N, K)`` from one tensor ``(N, ...)`` a modality."""
@@ -111,7 +129,7 @@ class TCMax(Method):
         if self.head == "joint":
             return self.output(gelu(summed))
         additive = summed[:, : self.n_classes]
-        corrected = additive + self.output(gelu(summed[:, self.n_classes :]))
+        corrected = additive + self.output(gelu(summed[:, self.n_classes : self.n_classes + self.hidden]))
         if self.head == "interaction":
             return corrected
         before, after = (self._calibrated(f).logsumexp(-1, keepdim=True) for f in (additive, corrected))
@@ -146,9 +164,10 @@ class TCMax(Method):
         enough = 1
         if self.head != "joint":
             parts = [f[:, : self.n_classes] for f in features]
-            result = torch.where(
-                masks.all(0)[:, None], logits, tcmax_posterior(parts, self.marginals, present=list(masks))
-            )
+            additive = tcmax_posterior(parts, self.marginals, present=list(masks))
+            if self.head == "conditional":
+                return self._of_subset(additive, features, masks)
+            result = torch.where(masks.all(0)[:, None], logits, additive)
             # One modality alone: the additive part's own loss makes its marginal exact.
             enough = len(masks) if self.head == "additive" else 2
         if torch.compiler.is_compiling():  # a traced graph cannot look which patterns there are
@@ -164,6 +183,16 @@ class TCMax(Method):
                 result = result.index_put((some,), self._over_bank([f[some] for f in features], pattern.tolist()))
         return result
 
+    def _of_subset(self, additive: Tensor, features: list[Tensor], masks: Tensor) -> Tensor:
+        """Additive logits given the modalities of ``masks`` ``(M, B)``, corrected where there are two and more."""
+        whole = self._of_sum(torch.stack(features).sum(0))
+        if len(masks) > 2:
+            shares = zip(features, masks, self.absent, strict=True)
+            hidden = torch.stack([torch.where(m[:, None], f[:, -self.hidden :], a) for f, m, a in shares]).sum(0)
+            some = (masks.sum(0) > 1)[:, None]
+            additive = torch.where(some, additive + self.partial_output(gelu(hidden)), additive)
+        return torch.where(masks.all(0)[:, None], whole, additive)
+
     def _over_bank(self, features: list[Tensor], kept: Sequence[bool]) -> Tensor:
         """Log of the mean over the bank of exp(critic), modalities that are not kept taken from the bank."""
         # The critic sees the sum of all modalities only, so one sum for each side serves all pairs.
@@ -178,12 +207,13 @@ class TCMax(Method):
         r = "uniform" if self.label_marginal == "uniform" else self.log_prior.exp()
         parts: dict[str, Tensor] = {}
         if self.head != "joint":
-            additive = [f[:, : self.n_classes] for f in features]
-            parts["additive"] = tcmax_additive(additive, batch.target, present=masks, label_marginal=r)
+            statistics = self._statistics(batch, features)
+            parts["additive"] = statistics.loss(r)
         if self.head in ("conditional", "interaction"):
             features = [torch.cat([f[:, : self.n_classes].detach(), f[:, self.n_classes :]], -1) for f in features]
         if self.head == "conditional":
-            parts[self.head] = self._gain(features, torch.stack(masks), batch.target)
+            marginals = statistics.marginals().detach()
+            parts[self.head] = self._gain(features, marginals, torch.stack(masks), batch.target)
         elif self.head != "additive":
             every = len(batch) ** len(masks) <= self.negatives
             parts[self.head] = tcmax(
@@ -192,30 +222,19 @@ class TCMax(Method):
             )  # fmt: skip
         return Loss(torch.stack(list(parts.values())).sum(), parts)
 
-    def _gain(self, features: list[Tensor], masks: Tensor, target: Tensor) -> Tensor:
-        """What the correction adds to the additive loss: the partition function stays the additive one."""
-        # One modality alone is answered by the additive part; one that no row has cannot be filled.
-        rows = (masks.sum(0) >= 2) & masks.any(1).all()
-        if not bool(rows.any()):
-            return features[0].new_zeros(())
-        filled = features if bool(masks.all()) else self._filled(features, masks)
-        additive = torch.stack(filled)[..., : self.n_classes].sum(0)
-        before, after = (self._calibrated(f) for f in (additive, self.critic(filled)))
-        return cross_entropy(after, target, rows) - cross_entropy(before, target, rows)
+    def _gain(self, features: list[Tensor], marginals: Tensor, masks: Tensor, target: Tensor) -> Tensor:
+        """What the correction adds to the additive loss: the partition function stays the additive one.
 
-    def _filled(self, features: list[Tensor], masks: Tensor) -> list[Tensor]:
-        """Features with absent modalities drawn from the additive model given those present: a class, then rows.
-
-        The loss of such a draw is at least that of the row's exact marginal (Jensen), so the bound stays a bound.
+        Given all that each row has and, of three and more modalities, given a part of it.
         """
-        own = (
-            torch.stack([f[:, : self.n_classes] for f in features]).detach().masked_fill(~masks[..., None], -torch.inf)
-        )
-        marginals = own.logsumexp(1) - masks.sum(1, keepdim=True).log()
-        given = torch.where(masks[..., None], own, marginals[:, None]).sum(0)
-        classes = torch.multinomial(self._calibrated(given).softmax(-1), 1)[:, 0]
-        rows = [torch.multinomial(f.softmax(0).T[classes], 1)[:, 0] for f in own]
-        return [torch.where(m[:, None], f, f[i]) for f, m, i in zip(features, masks, rows, strict=True)]
+        gain = torch.zeros_like(marginals[0, 0])
+        for kept in (masks, some_of(masks)) if len(masks) > 2 else (masks,):
+            before = tcmax_posterior([f[:, : self.n_classes] for f in features], marginals, present=list(kept))
+            after = self._of_subset(before, features, kept)
+            rows = kept.sum(0) > 1  # one modality alone is answered by the additive part
+            gain = gain + cross_entropy(self._calibrated(after), target, rows)
+            gain = gain - cross_entropy(self._calibrated(before), target, rows)
+        return gain
 
     def _statistics(self, batch: Batch, features: list[Tensor]) -> AdditiveStatistics:
         assert batch.target is not None
@@ -228,10 +247,18 @@ class TCMax(Method):
         if self.head != "joint":
             first, *others = [self._statistics(chunk, features) for chunk, features in chunks]
             self.marginals = sum(others, start=first).marginals()
-        if self.head != "additive":
+        if self.head in ("interaction", "joint"):
             generator = torch.Generator().manual_seed(0)
             for m, name in enumerate(self.encoders):
                 rows = torch.cat([features[m][chunk.present[name]] for chunk, features in chunks])
                 if len(rows):
                     order = torch.randperm(len(rows), generator=generator).repeat(-(-self.bank_size // len(rows)))
                     self.bank[m] = rows[order[: self.bank_size].to(rows.device)]
+
+
+def some_of(masks: Tensor) -> Tensor:
+    """Of the modalities that each row has ``(M, B)``, two or more but not all, at random; none where it has two."""
+    there = masks.sum(0)
+    size = 2 + (torch.rand(masks.shape[1], device=masks.device) * (there - 2)).long()
+    rank = torch.rand(masks.shape, device=masks.device).masked_fill(~masks, 2.0).argsort(0).argsort(0)
+    return (rank < size) & masks & (there > 2)

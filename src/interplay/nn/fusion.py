@@ -25,7 +25,11 @@ class ConcatHead(nn.Module):
 
 
 class MappedHead(nn.Module, ABC):
-    """A map of each modality to ``hidden``, a combination that subclasses define, and a linear map to logits."""
+    r"""A map of each modality to ``hidden``, a combination that subclasses define, and a linear map to logits.
+
+    In the equations of the subclasses :math:`x_m = \mathrm{GELU}(z_m)`, and every map has a bias: :math:`V_m x_m` is
+    short for :math:`V_m x_m + v_m`.
+    """
 
     def __init__(self, widths: Sequence[int], n_classes: int, hidden: int, dropout: float = 0.0) -> None:
         super().__init__()
@@ -47,7 +51,7 @@ class MappedHead(nn.Module, ABC):
 
 
 class SumHead(MappedHead):
-    r""":math:`W \sum_m V_m z_m`: linear, so it cannot form synergy."""
+    r""":math:`W \sum_m V_m x_m`: a sum of one function a modality, so it cannot form synergy."""
 
     def combine(self, values: Tensor, z: Sequence[Tensor]) -> Tensor:
         """Sum."""
@@ -55,7 +59,10 @@ class SumHead(MappedHead):
 
 
 class GatedHead(MappedHead):
-    r""":math:`W \sum_m \sigma(\sum_{n \ne m} U_n z_n) \odot V_m z_m`: the others open and close each modality."""
+    r""":math:`W \sum_m \sigma(\sum_{n \ne m} U_n x_n) \odot V_m x_m`: the others open and close each modality.
+
+    After Kiela et al., Efficient Large-Scale Multi-Modal Classification, AAAI 2018: their gate in all directions.
+    """
 
     def __init__(self, widths: Sequence[int], n_classes: int, hidden: int, dropout: float = 0.0) -> None:
         super().__init__(widths, n_classes, hidden, dropout)
@@ -67,7 +74,11 @@ class GatedHead(MappedHead):
 
 
 class FilmHead(MappedHead):
-    r""":math:`W \sum_m (1 + \gamma_m) \odot V_m z_m + \beta_m`, with :math:`\gamma_m, \beta_m` linear in the others."""
+    r""":math:`W \sum_m [(1 + \gamma_m) \odot V_m x_m + \beta_m]`: the others scale and shift each modality.
+
+    :math:`\gamma_m = \sum_{n \ne m} G_n x_n` and :math:`\beta_m = \sum_{n \ne m} B_n x_n`. After Perez et al., FiLM:
+    Visual Reasoning with a General Conditioning Layer, AAAI 2018.
+    """
 
     def __init__(self, widths: Sequence[int], n_classes: int, hidden: int, dropout: float = 0.0) -> None:
         super().__init__(widths, n_classes, hidden, dropout)
@@ -81,7 +92,11 @@ class FilmHead(MappedHead):
 
 
 class LowRankHead(MappedHead):
-    r""":math:`W \bigodot_m (V_m z_m + v_m)`: a tensor of all orders of interaction in rank ``hidden``."""
+    r""":math:`W \bigodot_m V_m x_m`: a tensor of all orders of interaction in rank ``hidden``.
+
+    The biases of the maps are what brings in the lower orders. After Liu et al., Efficient Low-rank Multimodal Fusion
+    with Modality-Specific Factors, ACL 2018.
+    """
 
     def combine(self, values: Tensor, z: Sequence[Tensor]) -> Tensor:
         """Product."""

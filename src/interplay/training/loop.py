@@ -336,7 +336,8 @@ def _run_stage(
             training = method.cache_encodings(training)
     batches = Batches(training, settings.batch_size, generator, method.steps_per_batch, gaps)
     method.train()
-    frozen = [p for name in stage.frozen for p in method.get_submodule(name).parameters()]
+    # What a user froze stays frozen after the stage, too.
+    frozen = [p for name in stage.frozen for p in method.get_submodule(name).parameters() if p.requires_grad]
     for parameter in frozen:
         parameter.requires_grad_(False)
     module = StageModule(method, stage, batches, validation, settings)
