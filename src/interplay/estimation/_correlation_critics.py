@@ -26,8 +26,8 @@ class Critic(nn.Module):
         self.maps = nn.ModuleList([network(width, HIDDEN) for width in widths])
         self.output = nn.Sequential(nn.GELU(), nn.Linear(HIDDEN, HIDDEN), nn.GELU(), nn.Linear(HIDDEN, n_classes))
         for part in (*self.additive, self.output):
-            nn.init.zeros_(part[-1].weight)  # type: ignore[index]
-            nn.init.zeros_(part[-1].bias)  # type: ignore[index]
+            nn.init.zeros_(part[-1].weight)
+            nn.init.zeros_(part[-1].bias)
         self.n_classes = n_classes
 
     def features(self, x: list[Tensor]) -> list[Tensor]:
