@@ -87,7 +87,9 @@ def test_the_bank_is_of_rows_that_have_the_modality_each_in_an_order_of_its_own(
     with torch.no_grad():
         method.after_epoch(batch, batch, method.stages(1)[0])
         features = method.features(batch)
-    rows = torch.stack([(bank[:, None] - f).abs().sum(-1).argmin(1) for bank, f in zip(method.bank, features, strict=True)])
+    rows = torch.stack(
+        [(bank[:, None] - f).abs().sum(-1).argmin(1) for bank, f in zip(method.bank, features, strict=True)]
+    )
     for bank, f, found in zip(method.bank, features, rows, strict=True):
         torch.testing.assert_close(bank, f[found])
     assert len(set(rows[1].tolist())) == 30  # b is there in 30 rows, each is taken

@@ -1,14 +1,17 @@
 """The dual of the decomposition's convex programme, solved by critics: of tables, and of continuous modalities."""
 
+import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize
 from scipy.special import logsumexp, xlogy
 from scipy.stats import norm
 
 from interplay.data import MultimodalDataset
+from interplay.data.validation import problem
+from interplay.estimation._dual_newton import maximise
 from interplay.estimation.classifiers import standard_error
 from interplay.estimation.discrete import part_names
 from interplay.estimation.discretise import rows_of
@@ -24,6 +27,9 @@ Array = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
 _FLOOR = 1e-300
+# Each round's power over that of the round before: with a constant one the last digits take hundreds of rounds.
+_GROWTH, _LARGEST = 1.5, 1e5
+_LARGEST_START = 1e3  # from a higher one Newton's method does not get going
 
 
 @dataclass(frozen=True)
@@ -31,10 +37,10 @@ class DualInformation:
     """What two modalities tell if only their pairwise tables with the target count, in bits.
 
     Attributes:
-        lower: certified lower bound of ``R + U1 + U2`` (for samples: an estimate).
+        lower: certified lower bound of ``R + U1 + U2`` (for samples: an estimate, no bound).
         upper: certified upper bound; NaN for samples.
-        critics: the two critics ``(K1, k)``, ``(K2, k)`` in nats, feasible; None for samples.
-        standard_error: of ``lower`` for samples, 0 for tables.
+        critics: the two critics ``(K1, k)``, ``(K2, k)`` in nats, feasible, that give ``lower``; None for samples.
+        standard_error: of ``lower`` for samples, rows taken as independent and critics as given; 0 for tables.
     """
 
     lower: float
@@ -44,12 +50,12 @@ class DualInformation:
 
     @property
     def gap(self) -> float:
-        """Width of the bracket in bits."""
+        """Width of the bracket in bits; NaN for samples."""
         return self.upper - self.lower
 
 
 def dual_information(
-    joint: ArrayLike, *, tau: float = 30.0, tolerance: float = 1e-5, max_rounds: int = 200
+    joint: ArrayLike, *, tau: float = 30.0, tolerance: float = 1e-6, max_rounds: int = 200
 ) -> DualInformation:
     r"""Bracket :math:`R + U_1 + U_2` of a table by maximising one family of critics.
 
@@ -58,8 +64,8 @@ def dual_information(
 
     With :math:`\tau = 1` and :math:`w = p(x_1) p(x_2)` this is the objective of TCMax. As :math:`\tau` grows the
     log-mean becomes the maximum over pairs, so that :math:`H(Y) + \max J` falls to :math:`\min_q I_q(X_1, X_2; Y)`, the
-    value of the programme that ``ip.decompose`` solves. Here :math:`\tau` stays moderate and :math:`w` is replaced
-    round by round by the weights that the terms of the sum have (a proximal method, with the same limit).
+    value of the programme that ``ip.decompose`` solves. Here :math:`w` is replaced round by round by the weights that
+    the terms of the sum have (a proximal method, with the same limit), and :math:`\tau` grows by half a round.
 
     The bracket is certified whatever the critics are: shifting :math:`f_1` by the largest constraint value of each row,
     then :math:`f_2` by that of each column, makes them feasible; the pair weights, rounded to the margins of ``joint``
@@ -67,12 +73,13 @@ def dual_information(
 
     Args:
         joint: probabilities ``(K1, K2, k)``, the last axis the target.
-        tau: power of the inner sum.
+        tau: power of the inner sum in the first round, at most 1000.
         tolerance: width of the bracket in bits at which to stop.
-        max_rounds: the most rounds.
+        max_rounds: the most rounds. If the bracket is wider than ``tolerance`` after them, a ``RuntimeWarning`` says
+            so; what is returned holds all the same, ``gap`` wide.
 
     Raises:
-        ValueError: if ``joint`` is no joint distribution of three variables.
+        ValueError: if ``joint`` is no joint distribution of three variables, or an option is out of range.
 
     >>> xor = np.zeros((2, 2, 2)); xor[0, 0, 0] = xor[1, 1, 0] = xor[0, 1, 1] = xor[1, 0, 1] = 0.25
     >>> found = dual_information(xor)
@@ -80,6 +87,13 @@ def dual_information(
     (0.0, 0.0)
     """
     p = check_joint(joint, ndim=3)
+    for name, value, most in (
+        ("tau", tau, _LARGEST_START),
+        ("tolerance", tolerance, 1),
+        ("max_rounds", max_rounds, 1e6),
+    ):
+        if not 0 < value <= most:
+            raise problem(name, f"a number above 0, at most {most:g}", f"{value}", "leave it out for the default")
     p1, p2 = p.sum(1), p.sum(0)
     a, b = (np.log(np.maximum(m, _FLOOR)) - np.log(np.maximum(m.sum(1, keepdims=True), _FLOOR)) for m in (p1, p2))
     a, b = np.maximum(a, -50.0), np.maximum(b, -50.0) - np.log(np.maximum(p.sum((0, 1)), _FLOOR))
@@ -87,7 +101,7 @@ def dual_information(
     h = entropy(p.sum((0, 1)))
     best = DualInformation(-np.inf, np.inf)
     for _ in range(max_rounds):
-        a, b = _maximise(a, b, p1, p2, log_w, tau)
+        a, b = maximise(a, b, p1, p2, log_w, tau)
         inner = logsumexp(a[:, None] + b, axis=2)
         log_w = log_w + tau * inner
         log_w = np.maximum(log_w - logsumexp(log_w), np.log(_FLOOR))
@@ -97,31 +111,23 @@ def dual_information(
         upper = h - _conditional_entropy(_round(q, p1, p2))
         critics = feasible if lower > best.lower else best.critics
         best = DualInformation(max(float(lower), best.lower), min(float(upper), best.upper), critics)
-        if best.gap < tolerance:
-            break
+        if best.gap <= tolerance:
+            return best
+        tau = min(_GROWTH * tau, _LARGEST)
+    warnings.warn(
+        f"the bracket is {best.gap:.1e} bits wide after {max_rounds} rounds, not {tolerance:.1e} as asked for: "
+        "it holds, but take more max_rounds or a larger tolerance",
+        RuntimeWarning,
+        stacklevel=2,
+    )
     return best
 
 
-def _maximise(a: Array, b: Array, p1: Array, p2: Array, log_w: Array, tau: float) -> tuple[Array, Array]:
-    shapes = a.shape, b.shape
-
-    def negative(z: Array) -> tuple[float, Array]:
-        f1, f2 = z[: a.size].reshape(shapes[0]), z[a.size :].reshape(shapes[1])
-        logits = f1[:, None] + f2
-        inner = logsumexp(logits, axis=2)
-        log_z = logsumexp(log_w + tau * inner)
-        q = np.exp((log_w + tau * inner - log_z - inner)[..., None] + logits)
-        value = log_z / tau - (p1 * f1).sum() - (p2 * f2).sum()
-        return float(value), np.concatenate([(q.sum(1) - p1).ravel(), (q.sum(0) - p2).ravel()])
-
-    start = np.concatenate([a.ravel(), b.ravel()])
-    found = minimize(negative, start, jac=True, method="L-BFGS-B", bounds=[(-60, 60)] * start.size,
-                     options={"maxiter": 300, "maxcor": 30, "ftol": 1e-14, "gtol": 1e-9})  # fmt: skip
-    return found.x[: a.size].reshape(shapes[0]), found.x[a.size :].reshape(shapes[1])
-
-
 def _shift(a: Array, b: Array) -> tuple[Array, Array]:
-    """Critics that satisfy ``log sum_y exp(a + b) <= 0`` for every pair."""
+    """Critics that satisfy ``log sum_y exp(a + b) <= 0`` for every pair.
+
+    After the rows all constraints hold; columns in which none is tight are then raised until one is.
+    """
     a = a - logsumexp(a[:, None] + b, axis=2).max(1)[:, None]
     return a, b - logsumexp(a[:, None] + b, axis=2).max(0)[:, None]
 
@@ -170,17 +176,44 @@ def dual_information_of_samples(
         seed: of folds, weights and batches.
 
     Raises:
-        ValueError: if the lengths differ.
+        ValueError: if there are not two modalities, lengths differ, a value is not finite, or rows are too few.
     """
-    first, second = (np.asarray(m, dtype=np.float64).reshape(len(m), -1) for m in x)  # type: ignore[arg-type]
-    labels = np.unique(np.asarray(y), return_inverse=True)[1].astype(np.int64)
-    if not len(first) == len(second) == len(labels):
-        raise ValueError(f"expected as many rows in x as in y, found {len(first)}, {len(second)} and {len(labels)}")
-    codes = None if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1].astype(np.int64)
+    first, second, labels, codes = _checked(x, y, groups, n_splits, batch_size)
     folds = _folds(labels, codes, n_splits, seed)
     values = _pointwise((first, second), labels, folds, epochs=epochs, batch_size=batch_size, tau=tau, seed=seed)
     error = float(values.std(ddof=1) / np.sqrt(len(values)))
     return DualInformation(float(values.mean()), float("nan"), None, error)
+
+
+def _checked(
+    x: tuple[ArrayLike, ...], y: ArrayLike, groups: ArrayLike | None, n_splits: int, batch_size: int
+) -> tuple[Array, Array, Codes, Codes | None]:
+    """Rows of both modalities, codes of classes and of groups."""
+    if len(x) != 2:
+        raise problem("x", "two modalities", f"{len(x)}", "give pairs of modalities, one call each")
+    if batch_size < 2:
+        raise problem("batch_size", "at least 2, for pairs of rows", f"{batch_size}", "take a larger one")
+    labels = np.asarray(y).reshape(-1)
+    n = len(labels)
+    if n < 2 * n_splits:
+        raise problem("y", f"at least 2 rows for each of {n_splits} folds", f"{n} rows", "give more, or fewer n_splits")
+    rows = [_finite_rows(f"x[{i}]", np.asarray(m, dtype=np.float64), n) for i, m in enumerate(x)]
+    codes = np.unique(_finite_rows("y", labels, n), return_inverse=True)[1].astype(np.int64).reshape(-1)
+    if groups is None:
+        return rows[0], rows[1], codes, None
+    owners = np.unique(_finite_rows("groups", np.asarray(groups), n), return_inverse=True)[1].astype(np.int64)
+    return rows[0], rows[1], codes, owners.reshape(-1)
+
+
+def _finite_rows(name: str, array: NDArray[Any], n: int) -> NDArray[Any]:
+    array = array.reshape(len(array) if array.ndim else 1, -1)
+    if len(array) != n:
+        raise problem(name, f"as many rows as y, {n}", f"{len(array)}", "give all of the same samples")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        bad = np.flatnonzero(~np.isfinite(array).all(1))
+        found = f"{len(bad)} rows with NaN or infinity, the first is row {bad[0]}"
+        raise problem(name, "finite numbers", found, "leave out rows that lack a modality or a label")
+    return array
 
 
 def measure_dual(

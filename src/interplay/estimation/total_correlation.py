@@ -12,16 +12,19 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from interplay.data import MultimodalDataset, as_dataset
-from interplay.estimation._critics import network, standardiser, train
+from interplay.data.validation import problem
+from interplay.estimation._correlation_critics import OBJECTIVES, Critic, Objective
+from interplay.estimation._critics import standardiser, train
 from interplay.estimation.discretise import rows_of
 from interplay.estimation.posteriors import _folds
-from interplay.nn.losses import tcmax, tcmax_additive, tcmax_estimate
+from interplay.nn.losses import tcmax_additive, tcmax_estimate
 
 __all__ = ["TotalCorrelation", "estimate_total_correlation", "plugin_total_correlation"]
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.int64]
-HIDDEN = 64
+# Of a fold's training rows a quarter chooses the epoch, and a batch needs two rows.
+_FEWEST_ROWS = 8
 
 
 @dataclass(frozen=True)
@@ -33,9 +36,11 @@ class TotalCorrelation:
         additive: the same bound by a sum of one critic a modality: at best the sum of the modalities' own informations.
         information: I(y; all), from the cross-entropy of the same critic's softmax.
         unimodal: I(y; m) by modality, from the additive critic.
-        ceiling: the most that ``total`` can be, ``(M - 1) log2 B + H(y)`` with B rows a held-out batch.
+        ceiling: the most that ``total`` can be, ``(M - 1) log2 B + H(y)`` with B rows a held-out batch and H(y) by its
+            frequencies (``log2 B`` for InfoNCE). Where combinations are drawn a value may pass it by the error of the
+            draws.
         standard_error: of ``total``, over held-out batches.
-        warnings: what the numbers cannot carry.
+        warnings: says so where ``total`` is above ``ceiling`` less half a bit.
     """
 
     total: float
@@ -74,40 +79,49 @@ def estimate_total_correlation(
               = I(y; x_1, \dots, x_M) + TC(x_1; \dots; x_M) = \sum_m I(y; x_m) + TC(x_1; \dots; x_M \mid y)
 
     Critics are trained on the other folds (the epoch is chosen on a quarter of those) and evaluated on held-out
-    batches only, over all combinations of a batch if there are at most ``negatives``, else over so many drawn. A
-    held-out bound does not reward memorising; it falls below the truth where critics or rows do not suffice, and it
-    cannot exceed the ceiling of the batch. It can be slightly negative: an empty bound, read it as 0.
+    batches only. A held-out bound does not reward memorising; it falls below the truth where critics, rows or batches
+    (``ceiling``) do not suffice. It can be slightly negative: an empty bound, read it as 0.
 
     Args:
         X: a classified data set; rows that lack a modality are left out.
         start: for each modality what a classifier says already, ``(n, K)`` log-probabilities less the log-prior,
             columns in the order of ``X.classes``: critics start from it, each times a factor fitted first. For many
             classes and few rows, which critics from scratch cannot learn from.
-        estimator: ``"tcne"`` (as TCMax: classes enter by their frequencies), ``"mine"`` (classes are one more shuffled
-            sample) or ``"infonce"`` (each row against one shuffled row a column; ceiling :math:`\log_2 B`).
+        estimator: ``"tcne"`` (as TCMax: every combination of the modalities' rows, classes by their frequencies),
+            ``"mine"`` (combinations drawn, classes are one more column) or ``"infonce"`` (each row against B - 1 drawn
+            combinations).
         n_splits: folds; whole groups stay together.
         epochs: passes over the training rows.
-        batch_size: rows a batch, in training and evaluation.
-        negatives: the most combinations of rows a batch evaluates.
+        batch_size: rows a batch in training; held-out rows are cut into equal batches of about so many.
+        negatives: ``"tcne"`` evaluates all combinations of a batch if there are at most so many, else draws so many;
+            ``"mine"`` always draws so many; a quarter of them while training.
         random_state: seed.
 
     Raises:
-        ValueError: without classes, with fewer than two modalities, or for an unknown estimator.
+        ValueError: without classes, with fewer than two modalities, for an unknown estimator, an option out of range,
+            or too few rows that have all modalities.
     """
     dataset = as_dataset(X)
     if dataset.target is None or dataset.task != "classification" or len(dataset.names) < 2:
         raise ValueError("total correlation needs classes as target and at least two modalities")
-    if estimator not in _OBJECTIVES:
-        raise ValueError(f"estimator must be one of {', '.join(map(repr, _OBJECTIVES))}, found {estimator!r}")
-    complete = np.logical_and.reduce(list(dataset.present.values()))
+    if estimator not in OBJECTIVES:
+        raise ValueError(f"estimator must be one of {', '.join(map(repr, OBJECTIVES))}, found {estimator!r}")
+    for option, value, least in (("n_splits", n_splits, 2), ("epochs", epochs, 1), ("batch_size", batch_size, 2)):
+        if value < least:
+            raise problem(option, f"at least {least}", f"{value}", "leave it out for the default")
+    if negatives < 4:
+        raise problem("negatives", "at least 4, of which training draws a quarter", f"{negatives}", "take thousands")
+    complete = _complete_rows(dataset, n_splits)
     y, k = dataset.codes[complete], len(dataset.classes)
     dataset = dataset[complete]
     x = [rows_of(dataset, name) for name in dataset.names]
     known = [np.zeros((len(y), k)) if start is None else _known(start, name, complete, k) for name in dataset.names]
     groups = None if dataset.groups is None else _codes(dataset.groups)
+    folds = _folds(y, groups, n_splits, random_state)
+    _check_folds(folds, groups)
     found = [
         _one_fold(x, known, y, k, groups, rows, held_out, estimator, epochs, batch_size, negatives, random_state + fold)
-        for fold, (rows, held_out) in enumerate(_folds(y, groups, n_splits, random_state))
+        for fold, (rows, held_out) in enumerate(folds)
     ]
     weights = np.concatenate([part[0] for part in found])
     values = np.concatenate([part[1] for part in found])
@@ -119,6 +133,32 @@ def estimate_total_correlation(
         notes.append(f"total lies near the ceiling of {ceiling:.2f} bits; take a larger batch_size")
     unimodal = dict(zip(dataset.names, mean[3:-1].tolist(), strict=True))
     return TotalCorrelation(float(mean[0]), float(mean[1]), float(mean[2]), unimodal, ceiling, error, tuple(notes))
+
+
+def _complete_rows(dataset: MultimodalDataset, n_splits: int) -> NDArray[np.bool_]:
+    """Which rows have all modalities; an error if they are too few for the folds."""
+    complete = np.logical_and.reduce(list(dataset.present.values()))
+    if complete.sum() < _FEWEST_ROWS * n_splits:
+        having = ", ".join(f"{int(has.sum())} have {name!r}" for name, has in dataset.present.items())
+        raise problem(
+            "rows with all modalities",
+            f"at least {_FEWEST_ROWS * n_splits} for {n_splits} folds",
+            f"{int(complete.sum())} of {len(dataset)} ({having})",
+            "select modalities that occur together, fill the gaps first, or give more rows",
+        )
+    return complete
+
+
+def _check_folds(folds: list[tuple[Codes, Codes]], groups: Codes | None) -> None:
+    """Groups of very different sizes can leave a fold with next to nothing."""
+    if groups is not None and (min(len(h) for _, h in folds) < 2 or min(len(r) for r, _ in folds) < _FEWEST_ROWS):
+        sizes = np.sort(np.bincount(groups))
+        raise problem(
+            "groups",
+            f"at least 2 held-out rows and {_FEWEST_ROWS} others in each fold of whole groups",
+            f"{len(sizes)} groups of {sizes[0]} to {sizes[-1]} rows",
+            "merge small groups, give more, or take fewer n_splits",
+        )
 
 
 def _known(start: Mapping[str, ArrayLike], name: str, complete: NDArray[np.bool_], n_classes: int) -> Array:
@@ -136,10 +176,18 @@ def _known(start: Mapping[str, ArrayLike], name: str, complete: NDArray[np.bool_
 def plugin_total_correlation(*codes: NDArray[np.int64]) -> float:
     """Total correlation in bits of columns of integer codes, by counting; biased upwards where cells are rare.
 
+    Raises:
+        ValueError: without columns, or if their lengths differ.
+
     >>> bit = np.array([0, 1, 0, 1])
     >>> plugin_total_correlation(bit, bit, bit)
     2.0
     """
+    if len({np.shape(column) for column in codes}) != 1 or np.ndim(codes[0]) != 1 or len(codes[0]) == 0:
+        found = f"shapes {[np.shape(column) for column in codes]}"
+        raise problem(
+            "codes", "columns (n,) of one length, each an argument", found, "give one code a row and variable"
+        )
 
     def bits(*columns: NDArray[np.int64]) -> float:
         counts = np.unique(np.stack(columns), axis=1, return_counts=True)[1]
@@ -147,112 +195,6 @@ def plugin_total_correlation(*codes: NDArray[np.int64]) -> float:
         return float(-(p * np.log2(p)).sum())
 
     return sum(bits(column) for column in codes) - bits(*codes)
-
-
-class _Critic(nn.Module):
-    """Additive logits, and a correction that sees all modalities and starts at zero."""
-
-    scales: Tensor
-
-    def __init__(self, widths: list[int], n_classes: int) -> None:
-        super().__init__()
-        self.additive = nn.ModuleList([network(width, n_classes) for width in widths])
-        self.register_buffer("scales", torch.zeros(len(widths)))
-        self.maps = nn.ModuleList([network(width, HIDDEN) for width in widths])
-        self.output = nn.Sequential(nn.GELU(), nn.Linear(HIDDEN, HIDDEN), nn.GELU(), nn.Linear(HIDDEN, n_classes))
-        nn.init.zeros_(self.output[-1].weight)  # type: ignore[arg-type]
-        nn.init.zeros_(self.output[-1].bias)  # type: ignore[arg-type]
-        self.n_classes = n_classes
-
-    def features(self, x: list[Tensor]) -> list[Tensor]:
-        found = []
-        for f, g, scale, both in zip(self.additive, self.maps, self.scales, x, strict=True):
-            m, known = both[:, : -self.n_classes], both[:, -self.n_classes :]
-            found.append(torch.cat([f(m) + scale * known, g(m)], -1))
-        return found
-
-    def fit_scales(self, known: list[Tensor], y: Tensor) -> None:
-        """Factors on the known logits that maximise their own additive bound (concave in the factors)."""
-        scales = torch.ones(len(known), dtype=torch.float64, requires_grad=True)
-        optimizer = torch.optim.LBFGS([scales], max_iter=50, line_search_fn="strong_wolfe")
-
-        def closure() -> Tensor:
-            optimizer.zero_grad()
-            loss = tcmax_additive([s * f for s, f in zip(scales, known, strict=True)], y, label_marginal="batch")
-            loss.backward()  # type: ignore[no-untyped-call]
-            return loss
-
-        optimizer.step(closure)  # type: ignore[no-untyped-call]
-        self.scales = scales.detach().float()
-        for part in self.additive:
-            nn.init.zeros_(part[-1].weight)  # type: ignore[index]
-            nn.init.zeros_(part[-1].bias)  # type: ignore[index]
-
-    def forward(self, features: list[Tensor]) -> Tensor:
-        summed = torch.stack(features).sum(0)
-        return summed[:, : self.n_classes] + self.correction(features)
-
-    def correction(self, features: list[Tensor]) -> Tensor:
-        return self.output(torch.stack(features).sum(0)[:, self.n_classes :])
-
-
-Objective = Callable[[_Critic, list[Tensor], Tensor, int], Tensor]
-
-
-def _tcne(critic: _Critic, features: list[Tensor], y: Tensor, negatives: int) -> Tensor:
-    """Bound in bits with the frequencies of the batch for the classes."""
-    if len(y) ** len(features) <= negatives:
-        loss = tcmax(critic, features, y, label_marginal="batch")
-    else:
-        k = critic.n_classes
-        additive = tcmax_additive([f[:, :k] for f in features], y, label_marginal="batch")
-        own = critic.correction(features).gather(1, y[:, None]).mean()
-        loss = additive - own + _log_ratio(critic, features, y, negatives)
-    return tcmax_estimate(loss, y, len(features))
-
-
-def _log_ratio(critic: _Critic, features: list[Tensor], y: Tensor, n: int) -> Tensor:
-    """Log of the partition function over that of the additive part alone, by draws from the additive part.
-
-    The partition function over all combinations of an additive critic is exact, and combinations can be drawn from it:
-    a class, then a row a modality. What is left to average is exp(correction). Uniform draws would miss the few
-    combinations that carry the sum.
-    """
-    k = critic.n_classes
-    with torch.no_grad():
-        log_p = torch.stack([f[:, :k] for f in features])  # (M, B, K)
-        frequency = (torch.bincount(y, minlength=k) / len(y)).log()
-        classes = torch.multinomial((log_p.logsumexp(1).sum(0) + frequency).softmax(0), n, replacement=True)
-        # One sorted array for all classes: class number plus cumulative probability of the rows in it.
-        ends = log_p.double().softmax(1).cumsum(1).clamp(max=1).transpose(1, 2) + torch.arange(k)[:, None]  # (M, K, B)
-        wanted = [classes + torch.rand(n, dtype=torch.float64) for _ in log_p]
-        rows = [
-            torch.searchsorted(e.flatten(), w, right=True).sub(classes * len(y)).clamp(0, len(y) - 1)
-            for e, w in zip(ends, wanted, strict=True)
-        ]
-    drawn = critic.correction([f[i] for f, i in zip(features, rows, strict=True)])
-    return drawn.gather(1, classes[:, None]).flatten().logsumexp(0) - math.log(n)
-
-
-def _mine(critic: _Critic, features: list[Tensor], y: Tensor, negatives: int) -> Tensor:
-    """Donsker-Varadhan bound in bits with modalities and classes shuffled independently, no true rows among them."""
-    own = critic(features).gather(1, y[:, None]).mean()
-    index = torch.randint(len(y), (len(features) + 1, negatives))
-    shuffled = critic([f[i] for f, i in zip(features, index, strict=False)]).gather(1, y[index[-1], None])
-    return (own - shuffled.flatten().logsumexp(0) + math.log(negatives)) / math.log(2)
-
-
-def _infonce(critic: _Critic, features: list[Tensor], y: Tensor, negatives: int) -> Tensor:
-    """InfoNCE in bits: each row's own combination among B - 1 combinations shuffled column by column."""
-    b = len(y)
-    own = critic(features).gather(1, y[:, None])
-    index = torch.randint(b, (len(features) + 1, b * (b - 1)))
-    others = critic([f[i] for f, i in zip(features, index, strict=False)]).gather(1, y[index[-1], None])
-    scores = torch.cat([own, others.reshape(b, b - 1)], 1)
-    return (own.mean() - scores.logsumexp(1).mean() + math.log(b)) / math.log(2)
-
-
-_OBJECTIVES: dict[str, Objective] = {"tcne": _tcne, "mine": _mine, "infonce": _infonce}
 
 
 def _one_fold(
@@ -271,10 +213,10 @@ def _one_fold(
 ) -> tuple[Array, Array]:
     """Sizes of held-out batches, and for each: total, additive, I(y; all), I(y; m)..., ceiling; bits."""  # fmt: skip
     scales = [standardiser(m[rows]) for m in x]
-    objective = _OBJECTIVES[estimator]
+    objective = OBJECTIVES[estimator]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        critic = _Critic([m.shape[1] for m in x], k)
+        critic = Critic([m.shape[1] for m in x], k)
         inputs = [torch.cat([s(m), torch.from_numpy(f).float()], 1) for s, m, f in zip(scales, x, known, strict=True)]
         target = torch.from_numpy(y)
 
@@ -319,13 +261,13 @@ def _codes(labels: NDArray[Any]) -> Codes:
 
 
 def _batches(rows: Tensor, size: int, seed: int) -> list[Tensor]:
-    """Random batches of about equal size, at most ``size`` or a little more."""
+    """Random batches of equal size, as near to ``size`` as the rows allow."""
     order = rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))]
     return [part for part in order.tensor_split(max(1, round(len(rows) / size))) if len(part) > 1]
 
 
 def _fit(
-    critic: _Critic,
+    critic: Critic,
     weights: list[nn.Parameter],
     bound: Callable[[Tensor], Tensor],
     score: Callable[[], float],
@@ -354,7 +296,7 @@ def _fit(
 
 
 def _held_out(
-    critic: _Critic,
+    critic: Critic,
     x: list[Tensor],
     y: Tensor,
     log_prior: Tensor,
