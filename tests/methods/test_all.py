@@ -310,3 +310,21 @@ def test_trains_in_mixed_precision(name: str, data) -> None:
     """Gradients in 32 bits meet embeddings in 16; the two left out have tests of their own or take long."""
     model = MultimodalClassifier(name, precision="bf16-mixed", max_epochs=2, random_state=0).fit(data)
     assert np.isfinite(model.predict_proba(data)).all()
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_batch_with_nothing_present_teaches_nothing_wrong(name: str, build, data) -> None:
+    """The last batch of an epoch may be one row that has nothing."""
+    method, batch = build(methods.make(name), data)
+    prepared = prepare(method, batch.attach(row=torch.arange(len(batch))), Settings(max_epochs=1), 0)
+    nothing = prepared[:1].with_present({name: torch.zeros(1, dtype=torch.bool) for name in data.names})
+    for stage in method.stages(4):
+        method.begin_stage(stage)
+        method.zero_grad()
+        output = method(nothing)
+        total = method.loss(output, nothing, stage).total
+        assert torch.isfinite(total)
+        if total.requires_grad:
+            total.backward()
+        method.after_backward(output, nothing, stage)
+        assert all(torch.isfinite(p.grad).all() for p in method.parameters() if p.grad is not None)

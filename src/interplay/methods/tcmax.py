@@ -204,6 +204,9 @@ class TCMax(Method):
         """Negative bound of the total correlation plus its ceiling; one term a critic."""
         assert batch.target is not None
         features, masks = output.latents["features"], [batch.present[name] for name in self.encoders]
+        if not bool(any_present(batch).any()):
+            nothing = 0.0 * torch.cat(features, -1).sum()
+            return Loss(nothing, {self.head: nothing})
         r = "uniform" if self.label_marginal == "uniform" else self.log_prior.exp()
         parts: dict[str, Tensor] = {}
         if self.head != "joint":
