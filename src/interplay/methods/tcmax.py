@@ -52,7 +52,7 @@ class TCMax(Method):
             prediction follows, so both give the posterior.
         negatives: the most combinations of rows a step evaluates for ``"interaction"`` and ``"joint"``: all
             :math:`B^M` if there are no more, else so many drawn besides the true ones.
-        bank_size: number of training rows kept for marginalisation.
+        bank_size: number of training rows kept for the marginalisation of ``"interaction"`` and ``"joint"``.
 
     Reference:
         Yu et al., Multimodal Classification via Total Correlation Maximization, ICLR 2026.
@@ -94,8 +94,8 @@ class TCMax(Method):
                 {m: nn.Sequential(nn.GELU(), nn.Linear(w, self.hidden)) for m, w in widths.items()}
             )
             self.output = nn.Linear(self.hidden, n_classes)
-            size = self.hidden + (0 if self.head == "joint" else n_classes)
             if self.head != "conditional":
+                size = self.hidden + (0 if self.head == "joint" else n_classes)
                 self.register_buffer("bank", torch.zeros(len(widths), self.bank_size, size))
         if self.head in ("conditional", "interaction"):
             nn.init.zeros_(self.output.weight)
