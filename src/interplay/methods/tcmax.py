@@ -31,8 +31,8 @@ class TCMax(Method):
       :math:`F + g - \log \sum_c r_c e^{F_c + g_c} + \log \sum_c r_c e^{F_c}`. It answers with the softmax of
       :math:`F + g`, so it can form synergy, yet its sum over all combinations is that of :math:`F`: exact at the cost
       of the additive head. :math:`F` is trained by its own loss only, :math:`g` by the whole one with :math:`F`
-      fixed; there is no weight between them. :math:`g` starts at zero. Of three and more modalities, each row's loss
-      counts once for all that it has and once for two or more of them drawn anew each step.
+      fixed; there is no weight between them. :math:`g` starts at zero. Of three and more modalities, each row counts
+      once for all that it has and once for two or more of them, drawn anew each step.
     - ``"joint"``: a perceptron of one hidden layer on all embeddings; learns everything, including which samples
       belong together beyond the target.
     - ``"interaction"``: the additive critic under its own exact loss, plus :math:`g` under the loss of
@@ -41,9 +41,9 @@ class TCMax(Method):
 
     Any subset of modalities is answered by marginalising the critic over the training rows, not by cutting the head:
     by one vector a modality for additive parts, by a bank of embeddings for ``"joint"`` and ``"interaction"``. The
-    critic of ``"conditional"`` does not know which rows of two modalities belong together, so for two and more of three
-    and more modalities its :math:`g` has learned to answer, a learned vector in place of each absent one. With nothing
-    present, the class prior answers.
+    critic of ``"conditional"`` does not know which rows of two modalities belong together: for parts of two and more of
+    three and more modalities it has a second correction, which has learned to answer, with a learned vector in place of
+    each absent modality. With nothing present, the class prior answers.
 
     Args:
         head: ``"conditional"``, ``"additive"``, ``"interaction"`` or ``"joint"``.
@@ -184,7 +184,10 @@ class TCMax(Method):
         return result
 
     def _of_subset(self, additive: Tensor, features: list[Tensor], masks: Tensor) -> Tensor:
-        """Additive logits given the modalities of ``masks`` ``(M, B)``, corrected where there are two and more."""
+        """Additive logits given the modalities of ``masks`` ``(M, B)``, corrected where there are two and more.
+
+        Whole rows by the critic, parts of three and more modalities by the second correction.
+        """
         whole = self._of_sum(torch.stack(features).sum(0))
         if len(masks) > 2:
             shares = zip(features, masks, self.absent, strict=True)
